@@ -1,0 +1,513 @@
+"""The `vipol` command: reads, calls one function, prints.
+
+Data goes to `-o` or stdout; what was done goes to stderr. Exit 0: done; 1: an error of the
+data or of a service; 2: wrong usage. Slow imports happen inside the command that needs them.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from annotate import __version__
+from annotate.document import Document, read_documents, write_documents
+from annotate.errors import DataError, VipolError
+
+Item = TypeVar("Item")
+
+app = typer.Typer(
+    name="vipol",
+    help="From Vietnamese political articles to a scored named-entity dataset.\n\n"
+    "Each command reads and writes Document JSON Lines, so any step can be run by itself; "
+    "- is stdin or stdout.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+studio = typer.Typer(
+    help="The embedded Label Studio: start, stop, find.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+train = typer.Typer(help="Train a baseline.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(studio, name="studio")
+app.add_typer(train, name="train")
+
+Output = Annotated[str, typer.Option("--output", "-o", help="File to write; - is stdout.")]
+ServerFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        envvar="VIPOL_STUDIO",
+        help="The server's data folder.  [default: ~/.local/share/vipol/studio]",
+        show_default=False,
+    ),
+]
+Project = Annotated[str, typer.Option("--project", help="Title of the project in Label Studio.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LABEL_STUDIO_URL",
+        help="Label Studio to use instead of the embedded one; "
+        "its key comes from LABEL_STUDIO_API_KEY.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
+
+
+# --- what the commands share ----------------------------------------------------------
+
+
+def say(message: str) -> None:
+    """One line for the person at the terminal."""
+    print(message, file=sys.stderr)
+
+
+def plural(number: int, thing: str) -> str:
+    """`1 document`, `2,000 documents`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
+    """The items, counted in a progress bar on stderr when that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, what, console=Console(stderr=True), transient=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def server_folder(folder: Path | None) -> Path:
+    """The data folder of the embedded server: the one asked for, else the user's own."""
+    if folder:
+        return folder
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "vipol" / "studio"
+
+
+def load_gold(source: str, split: str | None = None) -> list[Document]:
+    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files."""
+    path = Path(source)
+    if path.is_dir() and (path / "README.md").exists():
+        from annotate.dataset.load import load_documents
+
+        return load_documents(path, split)
+    if split:
+        raise DataError(f"{source}: --split needs a built dataset, this is none")
+    if path.is_dir():
+        from annotate.markup import read_source_folder
+
+        return read_source_folder(path)
+    return list(read_documents(source, labelled=True))
+
+
+def open_connection(url: str | None, folder: Path | None) -> Any:
+    """A connection to the Label Studio at `url`, else to the embedded server of `folder`."""
+    from annotate.studio.connection import connect
+    from annotate.studio.server import find_server
+
+    if url:
+        key = os.environ.get("LABEL_STUDIO_API_KEY")
+        if not key:
+            raise DataError(
+                "LABEL_STUDIO_API_KEY is not set; put the key of your account on "
+                f"{url} into it (Account & Settings, Access Token)"
+            )
+        return connect(url, key)
+    place = server_folder(folder)
+    server = find_server(place)
+    if not server:
+        raise DataError(
+            f"{place}: no Label Studio runs here; start one with vipol studio up, or set "
+            "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
+        )
+    return connect(server.url, server.token)
+
+
+# --- raw files to documents ---------------------------------------------------------------
+
+
+@app.command()
+def clean(
+    inputs: Annotated[list[Path], typer.Argument(help="Raw .txt or .jsonl files, or folders.")],
+    output: Output = "-",
+    show_removed: Annotated[
+        bool, typer.Option("--show-removed", help="Print each line that was taken out, and why.")
+    ] = False,
+) -> None:
+    """Take page furniture out of raw articles; find headline, date and by-line.
+
+    Example: vipol clean raw/ -o docs.jsonl
+    """
+    from annotate.clean import clean_page
+    from annotate.readers import read_pages
+
+    empty: list[str] = []
+    removed = 0
+
+    def documents() -> Iterator[Document]:
+        nonlocal removed
+        for page in progress(read_pages(inputs), "cleaning"):
+            document, cleaned = clean_page(page)
+            removed += len(cleaned.removed)
+            if show_removed:
+                for line in cleaned.removed:
+                    say(f"{page.where}:{line.line}: {line.reason}: {line.text}")
+            if document:
+                yield document
+            else:
+                empty.append(page.where)
+
+    written = write_documents(output, documents())
+    for where in empty:
+        say(f"{where}: left out, no article text was found")
+    say(f"cleaned {plural(written, 'document')}: {plural(removed, 'line')} of furniture taken out")
+    if not written:
+        raise DataError("no document has any article text; see --show-removed")
+
+
+# --- pre-labels and predictions --------------------------------------------------------------
+
+
+def write_predictions(model: str, documents: Iterable[Document], output: str) -> None:
+    from baselines.foreign import load_labeller
+
+    label = load_labeller(model)
+    spans = 0
+
+    def labelled() -> Iterator[Document]:
+        nonlocal spans
+        for document in progress(documents, "labelling"):
+            found = document.with_spans(label(document))
+            spans += len(found.spans)
+            yield found
+
+    written = write_documents(output, labelled())
+    say(f"labelled {plural(written, 'document')} with {model}: {plural(spans, 'span')}")
+
+
+@app.command()
+def prelabel(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Document file; - is stdin.")],
+    output: Output = "-",
+    model: Annotated[
+        str, typer.Option("--with", help="rules, underthesea, or the folder of a trained model.")
+    ] = "rules",
+) -> None:
+    """Label documents before annotators see them; entities that come in are put aside.
+
+    Example: vipol prelabel docs.jsonl -o prelabelled.jsonl
+    """
+    write_predictions(model, read_documents(source), output)
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="rules, underthesea, or a model's folder.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="Document file (- is stdin) or built dataset.")
+    ],
+    output: Output = "-",
+    split: Annotated[
+        str | None, typer.Option(help="Split of the dataset: train, validation or test.")
+    ] = None,
+) -> None:
+    """Predict spans with a model; entities that come in are put aside.
+
+    Example: vipol predict model docs.jsonl -o predicted.jsonl
+    """
+    if split or Path(source).is_dir():
+        write_predictions(model, load_gold(source, split), output)
+    else:
+        write_predictions(model, read_documents(source), output)
+
+
+# --- Label Studio ------------------------------------------------------------------------
+
+
+@studio.command("up")
+def studio_up(
+    folder: ServerFolder = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1.  [default: a free one]")
+    ] = None,
+) -> None:
+    """Start the embedded Label Studio, or find the one that runs.
+
+    Example: vipol studio up
+    """
+    from annotate.studio.server import find_server, start_server
+
+    place = server_folder(folder)
+    running = find_server(place)
+    if not running:
+        say("starting Label Studio (under a minute the first time, then a few seconds)")
+    server = running or start_server(place, port)
+    print_server(server, "runs already" if running else "is up")
+
+
+def print_server(server: Any, state: str) -> None:
+    say(f"Label Studio {state}: {server.url}")
+    say(f"  user      {server.user}")
+    say(f"  password  {server.password}")
+    say(f"  data      {server.folder}")
+
+
+@studio.command("down")
+def studio_down(folder: ServerFolder = None) -> None:
+    """Stop the embedded Label Studio; its data stays.
+
+    Example: vipol studio down
+    """
+    from annotate.studio.server import stop_server
+
+    place = server_folder(folder)
+    if stop_server(place):
+        say(f"stopped the Label Studio of {place}; its data stays there")
+    else:
+        say(f"{place}: no Label Studio runs here")
+
+
+@studio.command("status")
+def studio_status(folder: ServerFolder = None) -> None:
+    """Say where the embedded Label Studio is; exit 1 where none runs.
+
+    Example: vipol studio status
+    """
+    from annotate.studio.server import find_server
+
+    place = server_folder(folder)
+    server = find_server(place)
+    if not server:
+        say(f"{place}: no Label Studio runs here; start one with vipol studio up")
+        raise typer.Exit(1)
+    print_server(server, "runs")
+
+
+@app.command()
+def push(
+    source: Annotated[str, typer.Argument(metavar="DOCS", help="Document file; - is stdin.")],
+    project: Project,
+    url: Url = None,
+    folder: ServerFolder = None,
+) -> None:
+    """Send documents to a Label Studio project as tasks, their spans as predictions.
+
+    Can be run again at any time: same input, same state.
+
+    Example: vipol push prelabelled.jsonl --project "Party news"
+    """
+    from annotate.studio.project import ensure_project
+    from annotate.studio.push import push_documents
+
+    documents = list(read_documents(source))
+    connection = open_connection(url, folder)
+    report = push_documents(connection, ensure_project(connection, project), documents)
+    say(str(report))
+
+
+@app.command()
+def pull(
+    project: Project,
+    output: Output = "-",
+    url: Url = None,
+    folder: ServerFolder = None,
+) -> None:
+    """Fetch every annotation of a project: one line per document and annotator.
+
+    Example: vipol pull --project "Party news" -o annotations.jsonl
+    """
+    from annotate.studio.project import find_project
+    from annotate.studio.pull import pull_annotations
+
+    connection = open_connection(url, folder)
+    documents, report = pull_annotations(connection, find_project(connection, project))
+    write_documents(output, documents)
+    say(str(report))
+
+
+# --- annotations to a dataset -----------------------------------------------------------------
+
+
+@app.command()
+def agreement(
+    source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
+    as_json: AsJson = False,
+) -> None:
+    """How far annotators agree, by pair, label and layer.
+
+    Example: vipol agreement annotations.jsonl
+    """
+    from annotate.agreement import agreement_to_dict, format_agreement, measure_agreement
+
+    measured = measure_agreement(read_documents(source, labelled=True, annotations=True))
+    if as_json:
+        print_json(agreement_to_dict(measured))
+    else:
+        print(format_agreement(measured))
+
+
+@app.command()
+def build(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="GOLD", help="Document file, or folder of inline mark-up files."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the dataset.")],
+    annotator: Annotated[
+        str | None,
+        typer.Option(help="Whose annotations to take from a file with several annotators."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
+) -> None:
+    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card.
+
+    Example: vipol build gold.jsonl -o datasets/party-news
+    """
+    from annotate.dataset.build import build_dataset
+
+    documents = choose_annotator(source, annotator) if annotator else load_gold(source)
+    report = build_dataset(documents, output, seed=seed)
+    say(str(report))
+
+
+def choose_annotator(source: str, annotator: str) -> list[Document]:
+    """The annotations of one annotator, without those that were skipped."""
+    names: set[str] = set()
+    chosen: list[Document] = []
+    for document in read_documents(source, labelled=True, annotations=True):
+        name = str(document.meta.get("annotator", ""))
+        names.add(name)
+        if name == annotator and not document.meta.get("skipped"):
+            chosen.append(document)
+    if not chosen:
+        raise DataError(
+            f"{source}: no annotations by {annotator!r}; annotators: {', '.join(sorted(names))}"
+        )
+    return chosen
+
+
+# --- models and scores --------------------------------------------------------------------
+
+
+@train.command("crf")
+def train_crf_command(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+) -> None:
+    """Train the CRF baseline, both layers; of a dataset its train split.
+
+    Example: vipol train crf datasets/party-news -o model
+    """
+    from baselines.crf import train_crf
+
+    documents: list[Document] = []
+    for source in sources:
+        is_built = (Path(source) / "README.md").exists()
+        documents += load_gold(source, "train" if is_built else None)
+    model = train_crf(documents, seed=seed)
+    model.save(output)
+    say(f"trained a CRF on {plural(len(documents), 'document')}: {output}")
+
+
+@app.command()
+def score(
+    gold: Annotated[str, typer.Argument(help="Document file or built dataset.")],
+    predicted: Annotated[str, typer.Argument(metavar="PRED", help="Document file.")],
+    as_json: AsJson = False,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the gold dataset: train, validation or test.")
+    ] = None,
+) -> None:
+    """Score predictions against gold: seqeval (strict, IOB2) by layer, strict span F1 beside.
+
+    Example: vipol score gold.jsonl predicted.jsonl
+    """
+    from baselines.score import format_scores, score_documents, scores_to_dict
+
+    scores = score_documents(load_gold(gold, split), read_documents(predicted, labelled=True))
+    if as_json:
+        print_json(scores_to_dict(scores))
+    else:
+        print(format_scores(scores))
+
+
+# --- everything at once -----------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for all that the demo writes.")
+    ] = Path("demo-out"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave Label Studio running, and say how to log in.")
+    ] = False,
+) -> None:
+    """Run the whole line on the sample articles, with a Label Studio of its own.
+
+    Example: vipol demo --keep
+    """
+    from annotate.demo import run_demo
+
+    run_demo(output, keep=keep)
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vipol {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; every error ends in one line on stderr, none in a traceback.
+
+    With VIPOL_TRACEBACK set, an error that is our own bug shows where it came from.
+    """
+    try:
+        app()
+    except VipolError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        fail("out of memory; give fewer documents at a time")
+    except Exception as error:
+        if os.environ.get("VIPOL_TRACEBACK"):
+            raise
+        fail(
+            f"unexpected {type(error).__name__}: {error}; this is a bug of vipol "
+            "(set VIPOL_TRACEBACK=1 to see where)"
+        )
+
+
+def fail(message: str) -> None:
+    say("vipol: " + " ".join(message.split()))
+    sys.exit(1)

@@ -1,0 +1,77 @@
+"""Reading and writing files: whole or not at all, `-` for the standard streams."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from annotate.errors import DataError
+
+STANDARD_STREAM = "-"
+
+
+def display_name(path: str | Path) -> str:
+    """How messages call a path: the path, or `<stdin>` for `-`."""
+    return "<stdin>" if str(path) == STANDARD_STREAM else str(path)
+
+
+@contextmanager
+def open_input(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open `path` for reading bytes; `-` is standard input.
+
+    Raises DataError where the file does not exist, is a folder or may not be read.
+    """
+    if str(path) == STANDARD_STREAM:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = open(path, "rb")  # noqa: SIM115 (closed below; the error is ours to word)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, a file was wanted") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    with stream:
+        yield stream
+
+
+@contextmanager
+def open_output(path: str | Path) -> Iterator[IO[str]]:
+    """Open `path` for writing UTF-8 text that appears only when the block ends well.
+
+    `-` is standard output. Missing folders are made. Text goes to a temporary file in
+    the same folder, which replaces `path` at the end and is removed after an error.
+
+    Raises DataError where the folder or file cannot be written.
+    """
+    if str(path) == STANDARD_STREAM:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    target = Path(path)
+    if target.is_dir():
+        raise DataError(f"{path}: is a folder; name a file to write")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); choose another folder"
+        ) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private
+        Path(temporary).replace(target)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
