@@ -71,7 +71,7 @@ def normalise(raw: str) -> str:
 _FURNITURE = tomllib.loads((Path(__file__).parent / "furniture.toml").read_text(encoding="utf-8"))
 _FURNITURE_WORDS = frozenset(fold(word) for group in _FURNITURE["words"].values() for word in group)
 _FURNITURE_PATTERNS = tuple(re.compile(pattern) for pattern in _FURNITURE["patterns"]["lines"])
-_RELATED_HEADS = frozenset(fold(head) for head in _FURNITURE["related"]["heads"])
+_RELATED_HEADS = re.compile(_FURNITURE["related"]["heads"])
 
 
 _ARROWS = str.maketrans({"»": ">", "›": ">", "→": ">", "▶": ">", "►": ">"})
@@ -86,10 +86,10 @@ def _match_key(line: str) -> str:
 def _is_sure_furniture(line: str) -> bool:
     key = _match_key(line)
     bare = key.strip(_EDGES)
-    if not bare or bare in _FURNITURE_WORDS:
+    if not bare or bare in _FURNITURE_WORDS or _RELATED_HEADS.match(bare):
         return bool(key)
     # A menu: parts set apart by bars or wide gaps, most of which are words of furniture.
-    parts = [part.strip(_EDGES) for part in re.split(r"\s{3,}|\s*\|\s*|\s[-•·]\s", key)]
+    parts = [part.strip(_EDGES) for part in re.split(r"\s{3,}|\s*\|\s*|\s[-•·/]\s", key)]
     if len(parts) > 1 and 2 * sum(part in _FURNITURE_WORDS for part in parts) >= len(parts):
         return True
     return any(pattern.match(key) for pattern in _FURNITURE_PATTERNS)
@@ -110,15 +110,11 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _ZONE = re.compile(
-    r"\(?\s*(?:gmt|utc)\s*(?P<sign>[+-])\s*(?P<hours>\d{1,2})(?::?00)?\s*\)?", re.IGNORECASE
-)
-_COUNTER = re.compile(
-    r"\b(?:số\s+)?lượt\s+(?:xem|đọc)\s*:?\s*[\d.,]+|[\d.,]+\s+lượt\s+(?:xem|đọc)",
-    re.IGNORECASE,
+    r"[(\[]?\s*(?:gmt|utc)\s*(?P<sign>[+-])\s*(?P<hours>\d{1,2})(?::?00)?\s*[)\]]?", re.IGNORECASE
 )
 _DATE_WORDS = re.compile(
-    r"thứ\s+(?:hai|ba|tư|năm|sáu|bảy|bẩy|\d)|chủ\s+nhật|"
-    r"(?:ngày\s+)?đăng(?:\s+ngày)?|cập\s+nhật|xuất\s+bản|ngày|lúc|vào|hôm\s+nay",
+    r"(?:số\s+)?lượt\s+(?:xem|đọc)\s*:?\s*[\d.,]+|[\d.,]+\s+lượt\s+(?:xem|đọc)|thứ\s+(?:hai|ba|tư|năm|sáu|bảy|bẩy|\d)|chủ\s+nhật|"
+    r"(?:ngày\s+)?đăng(?:\s+ngày)?|cập\s+nhật|xuất\s+bản|số\s+\d+|ra|ngày|lúc|vào|hôm\s+nay",
     re.IGNORECASE,
 )
 
@@ -135,7 +131,6 @@ def _read_date_line(line: str) -> _DateLine | None:
     if not match:
         return None
     rest = line[: match.start()] + " " + line[match.end() :]
-    rest = _COUNTER.sub(" ", rest)
     zone = _ZONE.search(rest)
     if zone:
         rest = rest[: zone.start()] + " " + rest[zone.end() :]
@@ -171,10 +166,13 @@ _NAME = rf"{_NAME_SYLLABLE}(?:\s+{_NAME_SYLLABLE}){{1,4}}"
 _INITIALS = r"(?:[^\W\d_]\.\s?){1,3}[^\W\d_]{1,10}\.?"
 _AGENCY = r"[^\W\d_][\w.+]*(?:\s+[^\W\d_][\w.+]*){0,3}"
 _LABELLED_BYLINE = re.compile(
-    r"^\W*(?:(?:tin|bài)(?:\s+và|,|\s*-)?\s*ảnh|tin\s*,\s*bài|tin|bài(?: viết)?|ảnh|tác giả|"
+    r"^\W*(?:(?:tin|bài)(?:\s+và|,|\s*-)?\s*ảnh|tin\s*,\s*bài|tin|bài(?: viết)?|tác giả|"
     r"(?:người )?thực hiện|(?:nhóm )?(?:phóng viên|pv)|biên tập|(?:lược )?ghi)\s*:\s*"
     r"(?P<name>\S.{1,60})$",
     re.IGNORECASE,
+)
+_BYLINE_NAMES = re.compile(
+    rf"^(?:{_NAME}|{_INITIALS}|{_NAME_SYLLABLE})(?:\s*(?:[-–,&/]|và)\s*(?:{_NAME}|{_INITIALS}|{_NAME_SYLLABLE}))*\.?$"
 )
 _AGENCY_BYLINE = re.compile(rf"^(?P<name>(?:{_NAME}|{_INITIALS})\s*/\s*{_AGENCY})$")
 _TRAILING = r"\s*(?:\([^()]{2,20}\)|tổng hợp|thực hiện|lược ghi)"
@@ -185,8 +183,8 @@ _BARE_BYLINE = re.compile(
 _NOT_A_NAME = frozenset(
     fold(
         "ban bộ báo tòa cổng trang tin ảnh nguồn sở cục vụ ủy hội đảng tỉnh thành huyện quận chủ phó "
-        "bí thứ trưởng tổng giám thủ đại thượng trung thiếu khối đoàn viện trường công chính quốc nhà "
-        "tạp đài thông văn điều chương mục phần nơi km. tm. kt. tl. doanh kinh pháp sự video theo"
+        "bí thứ trưởng tổng giám thủ đại thượng trung thiếu khối đoàn viện trường công chính quốc "
+        "nhà tạp đài thông văn điều chương mục phần nơi km. tm. kt. tl. doanh kinh pháp sự video theo"
     ).split()
 )
 
@@ -198,12 +196,14 @@ def _read_byline(line: str) -> str | None:
         match = pattern.match(bare)
         if not match:
             continue
-        name = match["name"].strip().rstrip(".") if pattern is _LABELLED_BYLINE else match["name"]
+        name = match["name"].strip()
+        if pattern is _LABELLED_BYLINE and not _BYLINE_NAMES.match(name):
+            return None
         if pattern is _BARE_BYLINE and (
             fold(name.split()[0]) in _NOT_A_NAME or len(name.split()) > 9
         ):
             return None
-        return name.strip()
+        return name
     return None
 
 
@@ -215,6 +215,7 @@ _FORMAL = re.compile(
     r"\(?(?:đã )?ký\b|\d+[.)]|[a-zđ][.)]|số\s*:|căn cứ)",
     re.IGNORECASE,
 )
+_SITE_NAME = re.compile(r"\b(?:trang tin|online|điện tử|portal|website|tạp chí)\b", re.IGNORECASE)
 _MIN_BODY_WORDS = 8
 _LONG_WORDS = 25
 _SECTION_WORDS = 7
@@ -252,7 +253,7 @@ def clean_text(raw: str) -> Cleaned:
         for number in head:
             if number < title_line and number not in dates and number not in reasons:
                 short = len(lines[number].split()) <= _SECTION_WORDS
-                if short and not lines[number].rstrip().endswith(":"):
+                if _SITE_NAME.search(lines[number]) or (short and not lines[number].endswith(":")):
                     reasons[number] = "above the headline"
 
     byline, byline_line = _find_byline(lines, filled, reasons, body, title_line)
@@ -276,7 +277,7 @@ def _find_related(lines: list[str], reasons: dict[int, str]) -> dict[int, str]:
     inside = False
     for number, line in enumerate(lines):
         if number in reasons:
-            inside = _match_key(line).strip(_EDGES) in _RELATED_HEADS
+            inside = bool(_RELATED_HEADS.match(_match_key(line).strip(_EDGES)))
         elif not line.strip() or _is_body(line):
             inside = False
         elif inside:
@@ -300,6 +301,7 @@ def _find_title(lines: list[str], head: list[int], dates: dict[int, _DateLine]) 
         and not _FORMAL.match(lines[n])
         and not _read_byline(lines[n])
     ]
+    candidates = [n for n in candidates if not _SITE_NAME.search(lines[n])] or candidates
     if not candidates:
         return None
     timed = [n for n in dates if dates[n].has_time] or list(dates)
@@ -382,7 +384,7 @@ def _find_tail(
     for number in filled:
         if number <= end:
             continue
-        related = related or _match_key(lines[number]).strip(_EDGES) in _RELATED_HEADS
+        related = related or bool(_RELATED_HEADS.match(_match_key(lines[number]).strip(_EDGES)))
         if number in reasons:
             continue
         if number in body and not related:
@@ -390,6 +392,8 @@ def _find_tail(
         if _FORMAL.match(lines[number]) and not related:
             continue
         if _SENTENCE_END.search(lines[number]) and not related and len(lines[number].split()) >= 4:
+            continue
+        if _read_byline(lines[number]) and not related:
             continue
         found[number] = "below the article"
     return found

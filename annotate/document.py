@@ -110,7 +110,7 @@ def find_edge_problem(text: str, span: Span) -> str | None:
 
     The scheme wants no white space, comma, semicolon, colon or unpaired bracket or quote at
     either edge, no full stop at the start; the full stop of an abbreviation may end a span,
-    so a final full stop is accepted after a capital, or after one to three letters.
+    so a final full stop is accepted after a word in capitals and after `Tp`, `Tx`.
     """
     mention = text[span.start : span.end]
     if mention != mention.strip():
@@ -118,8 +118,8 @@ def find_edge_problem(text: str, span: Span) -> str | None:
     if mention[0] in EDGE_PUNCTUATION or mention[-1] in EDGE_PUNCTUATION - {"."}:
         return f"begins or ends with punctuation: {mention!r}"
     if mention.endswith("."):
-        word = mention[:-1].split()[-1] if mention[:-1].split() else ""
-        if not word or not (word[-1].isupper() or len(word) <= 3):
+        word = mention[:-1].rpartition(" ")[2]
+        if not word.isupper() and word not in ("Tp", "Tx"):
             return f"ends with a full stop: {mention!r}"
     for left, right in PAIRS.items():
         if left == right:

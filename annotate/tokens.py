@@ -36,6 +36,9 @@ _BREAK = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[]*[^\W_])|\
 _ABBREVIATED = re.compile(
     r"(?:^|[\s(/.,\"“])(?:TP|Tp|TX|Tx|TT|Q|P|H|X|T|GS|PGS|TS|ThS|Ths|BS|KS|LS|CN|Th|Tr|[Đđ]/c|Ông|St|Mr|Mrs|Dr|[^\W\d_])\.$"
 )
+_GOES_ON = re.compile(
+    r"\s+[a-zàáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ]"
+)
 _NUMBERED = re.compile(
     r"(?:Điều|Khoản|Mục|Chương|Phần|Bài|Câu)\s+[\dIVXLC]+[a-zđ]?\.$|(?:^|\n)\s*(?:\d+|[IVXLC]+|[a-zđ])\.$"
 )
@@ -60,10 +63,9 @@ def split_sentences(text: str) -> list[Offsets]:
 
     for match in _BREAK.finditer(text):
         end = match.end()
-        if text[match.start()] == ".":
-            following = text[end:].lstrip()[:1] if end - match.start() == 1 else "A"
+        if text[match.start()] in ".…":
             before = text[max(start, end - 16) : end]
-            if following.islower() or _ABBREVIATED.search(before) or _NUMBERED.search(before):
+            if _GOES_ON.match(text, end) or _ABBREVIATED.search(before) or _NUMBERED.search(before):
                 continue
         close(end)
     close(len(text))

@@ -11,9 +11,7 @@ may not hold, is dropped; nothing else can break the scheme.
 
 import hashlib
 import json
-import os
 import random
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +24,7 @@ from typing import Any
 from annotate.document import Document, Span, document_to_line, sort_spans, split_layers
 from annotate.errors import DataError
 from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, may_contain
-from annotate.tags import OUTSIDE, spans_to_tags, tags_to_spans
+from annotate.tags import spans_to_tags, tags_to_spans
 from annotate.tokens import Offsets, split_sentences, tokenize
 from baselines.features import FEATURE_VERSION, DocumentNotes, FeatureMaker, Form, host_features
 

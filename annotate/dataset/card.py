@@ -1,0 +1,378 @@
+"""The dataset's card: YAML that the Hub reads, numbers from the data, sections by people.
+
+A section that people write stands between two markers and survives every new build:
+
+    <!-- vipol:keep limits -->
+    …
+    <!-- vipol:end -->
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from annotate.agreement import Agreement, Estimate
+from annotate.dataset.counts import SeenShare, count_meta
+from annotate.dataset.rows import CONFIGS, TOKEN_CONFIGS, Losses, features_of
+from annotate.dataset.split import SPLITS, Split
+from annotate.document import Document
+from annotate.errors import DataError
+from annotate.scheme import LABEL_NAMES, LABELS, LAYERS, SCHEME_VERSION
+
+if TYPE_CHECKING:
+    from datasets import DatasetInfo
+
+_OPEN = re.compile(r"<!-- vipol:keep ([\w-]+) -->\n")
+_CLOSE = "<!-- vipol:end -->"
+
+_DEFAULTS = {
+    "about": "Named entities in Vietnamese political text, in two layers.",
+    "process": "Not described yet: who annotated, how they were taught, what was checked.",
+    "uses": "Training and scoring named-entity recognition in Vietnamese political text. Not for "
+    "decisions about persons.",
+    "limits": "Not described yet.",
+    "personal-data": "Not described yet: whose names the texts hold, and on what ground.",
+    "citation": "Not given yet.",
+}
+"""The sections that people write, with what stands there until they do."""
+
+_TITLES = {
+    "process": "How it was annotated",
+    "uses": "Uses",
+    "limits": "Known limits",
+    "personal-data": "Personal data",
+    "citation": "Citation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the documents do not say of the dataset; see `read_dataset_source` for its file.
+
+    `annotations_creators` and `language_creators` are words of the Hub: expert-generated,
+    crowdsourced, machine-generated, found, other. `sections` are by name: about, process,
+    uses, limits, personal-data, citation.
+    """
+
+    pretty_name: str = "Named entities in Vietnamese political text"
+    annotations_creators: tuple[str, ...] = ("other",)
+    language_creators: tuple[str, ...] = ("other",)
+    tags: tuple[str, ...] = ()
+    sections: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartSize:
+    """The size of one split of one configuration: rows, bytes in memory, bytes on disk."""
+
+    rows: int
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """Everything that the card says and no person wrote."""
+
+    parts: Mapping[Split, Sequence[Document]]
+    sizes: Mapping[tuple[str, Split], PartSize]
+    tokens: Mapping[tuple[str, Split], int]
+    counts: Counter[tuple[str, str, str]]
+    seen: Mapping[str, SeenShare]
+    losses: Losses
+    clusters: int
+    seed: int
+    origins: bool
+    agreement: Agreement | None = None
+
+
+def read_sections(card: str, where: str) -> dict[str, str]:
+    """The sections of a card that people wrote, by name.
+
+    Raises DataError for a section that is opened and not closed, or that comes twice, so that
+    no build loses it.
+    """
+    sections: dict[str, str] = {}
+    for match in _OPEN.finditer(card):
+        name = match.group(1)
+        end = card.find(_CLOSE, match.end())
+        following = _OPEN.search(card, match.end())
+        if end < 0 or (following and following.start() < end):
+            raise DataError(
+                f"{where}: the section {name!r} is opened but not closed; put {_CLOSE} behind it"
+            )
+        if name in sections:
+            raise DataError(f"{where}: the section {name!r} comes twice; keep one of them")
+        sections[name] = card[match.end() : end].strip("\n")
+    return sections
+
+
+def merge_sections(*sources: Mapping[str, str]) -> dict[str, str]:
+    """Sections from the sources in turn, the later ones before the earlier; unknown ones last."""
+    merged = dict(_DEFAULTS)
+    for source in sources:
+        merged.update({name: text.strip("\n") for name, text in source.items()})
+    return merged
+
+
+def build_card(facts: CardFacts, about: About, sections: Mapping[str, str]) -> str:
+    """The text of README.md; `sections` are the complete ones of `merge_sections`."""
+    body = [
+        f"# {about.pretty_name}",
+        _keep("about", sections["about"]),
+        _format_use(),
+        _format_columns(),
+        _format_splits(facts),
+        _format_labels(facts),
+        _format_seen(facts.seen),
+        "## Who annotated",
+        _format_annotators(facts),
+    ]
+    if facts.agreement:
+        body += ["## Agreement", _format_agreement(facts.agreement)]
+    named = {**_TITLES, **{name: name for name in sections if name not in _DEFAULTS}}
+    for name, title in named.items():
+        body += [f"## {title}", _keep(name, sections[name])]
+    body += ["## Licence", _format_licence(facts), "## How it was built", _format_build(facts)]
+    return f"---\n{_format_yaml(facts, about)}\n---\n\n" + "\n\n".join(body) + "\n"
+
+
+def _keep(name: str, text: str) -> str:
+    return f"<!-- vipol:keep {name} -->\n{text}\n{_CLOSE}"
+
+
+# --- YAML ------------------------------------------------------------------------------------
+
+
+def list_licences(documents: Sequence[Document]) -> list[str]:
+    """The licences of the documents as the Hub writes them; `unknown` where one lacks it."""
+    found = {str(document.meta.get("licence") or "unknown").lower() for document in documents}
+    return sorted(found)
+
+
+def _format_yaml(facts: CardFacts, about: About) -> str:
+    from datasets.info import DatasetInfosDict
+    from datasets.utils.metadata import MetadataConfigs
+    from huggingface_hub import DatasetCardData
+
+    documents = _all_documents(facts)
+    licences = list_licences(documents)
+    data = DatasetCardData(
+        annotations_creators=list(about.annotations_creators),
+        language=["vi"],
+        language_creators=list(about.language_creators),
+        license=licences[0] if len(licences) == 1 else licences,
+        multilinguality=["monolingual"],
+        pretty_name=about.pretty_name,
+        size_categories=[_size_category(len(documents))],
+        source_datasets=["original"],
+        tags=list(about.tags) or None,
+        task_categories=["token-classification"],
+        task_ids=["named-entity-recognition"],
+    )
+    configs = {
+        config: {
+            "data_files": [
+                {"split": split, "path": f"{config}/{split}-*.parquet"} for split in SPLITS
+            ],
+            **({"default": True} if config == CONFIGS[0] else {}),
+        }
+        for config in CONFIGS
+    }
+    MetadataConfigs(configs).to_dataset_card_data(data)
+    infos = {config: _dataset_info(facts, config) for config in CONFIGS}
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    return data.to_yaml(line_break="\n")
+
+
+def _dataset_info(facts: CardFacts, config: str) -> "DatasetInfo":
+    from datasets import DatasetInfo, SplitDict, SplitInfo
+
+    sizes = {split: facts.sizes[config, split] for split in SPLITS}
+    return DatasetInfo(
+        features=features_of(config, origins=facts.origins),
+        splits=SplitDict(
+            {split: SplitInfo(split, size.memory, size.rows) for split, size in sizes.items()}
+        ),
+        download_size=sum(size.disk for size in sizes.values()),
+        dataset_size=sum(size.memory for size in sizes.values()),
+    )
+
+
+def _size_category(rows: int) -> str:
+    """The Hub's word for a number of rows."""
+    steps = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
+    for limit, word in steps:
+        if rows < limit:
+            return word
+    return "100K<n<1M" if rows < 1_000_000 else "1M<n<10M"
+
+
+# --- Sections made of numbers ------------------------------------------------------------------
+
+
+def _format_use() -> str:
+    return """\
+## Load it
+
+```python
+from datasets import load_dataset
+
+path = "."  # this folder, or the name of the dataset on the Hub
+documents = load_dataset(path, "documents")  # texts with nested entities
+sentences = load_dataset(path, "syllable")  # sentences with tokens and tags; or "word"
+```"""
+
+
+def _format_columns() -> str:
+    return """\
+## Configurations and columns
+
+All offsets are code points into `text` of the document, end exclusive, `text[start:end]`.
+
+- `documents`, one row a document: `id`, `text`, `entities` (`start`, `end`, `label`, `layer`),
+  what is known of the text (`title`, `published`, `byline`, `source`, `url`, `licence`, `genre`),
+  who annotated it by which guidelines (`annotator`, `annotators`, `guideline_version`), and
+  `meta` with the rest as JSON.
+- `syllable`, one row a sentence: `document_id`, `sentence` (number in the document), `start` and
+  `end` of the sentence, `tokens`, `token_starts`, `token_ends`, `ner_tags` (outer layer) and
+  `ner_tags_inner` (inner layer), IOB2 as ClassLabel. Tokens are syllables, numbers with what
+  joins them (`13/10/2011`, `215-QĐ/TW`) and single signs.
+- `word`: the same with the words of underthesea's segmenter as tokens. A word is the text as
+  it stands, white space inside included; nothing is rewritten.
+
+The outer layer holds the entities that lie inside no other; the inner layer an ORG, DATE or
+PERSON inside a POSITION or DOCUMENT_REF. Every entity of `documents` is in each of the others."""
+
+
+def _format_splits(facts: CardFacts) -> str:
+    rows = []
+    for split in SPLITS:
+        entities = sum(count for key, count in facts.counts.items() if key[0] == split)
+        rows.append(
+            [
+                split,
+                len(facts.parts[split]),
+                facts.sizes["syllable", split].rows,
+                *(facts.tokens[config, split] for config in TOKEN_CONFIGS),
+                entities,
+            ]
+        )
+    header = ["split", "documents", "sentences", "syllable tokens", "words", "entities"]
+    return "## Splits\n\n" + _table(header, [*rows, _sum_row(rows)])
+
+
+def _format_labels(facts: CardFacts) -> str:
+    rows: list[list[Any]] = []
+    for label in LABEL_NAMES:
+        for layer in LAYERS:
+            counts = [facts.counts[split, layer, label] for split in SPLITS]
+            if any(counts):
+                rows.append([label, layer, *counts, sum(counts)])
+    meanings = "\n".join(f"- `{label.name}`: {label.vietnamese}" for label in LABELS)
+    table = _table(["label", "layer", *SPLITS, "all"], rows)
+    return f"## Labels\n\n{meanings}\n\n{table}"
+
+
+def _format_seen(seen: Mapping[str, SeenShare]) -> str:
+    rows = [
+        [label, row.mentions, row.seen, "-" if row.share is None else f"{row.share:.1%}"]
+        for label, row in seen.items()
+    ]
+    return (
+        "## Test mentions seen in train\n\n"
+        "Mentions of the test split that occur in train, character for character, with the same "
+        "label. A model can know these by heart; the others it must recognise.\n\n"
+        + _table(["label", "test mentions", "seen in train", "share"], rows)
+    )
+
+
+def _format_annotators(facts: CardFacts) -> str:
+    documents = _all_documents(facts)
+    lines = []
+    for key, title in (
+        ("annotator", "Annotated by"),
+        ("annotators", "Annotated by"),
+        ("decided_by", "Decided by"),
+        ("guideline_version", "Guidelines, version"),
+    ):
+        counts = count_meta(documents, key)
+        lines += [
+            f"- {title} {value}: {count} documents" for value, count in sorted(counts.items())
+        ]
+    if not any("Annotated by" in line for line in lines):
+        lines.append("- The documents do not say who annotated them.")
+    lines.append(f"- Annotation scheme {SCHEME_VERSION}.")
+    return "\n".join(lines)
+
+
+def _format_agreement(agreement: Agreement) -> str:
+    def row(name: str, estimate: Estimate) -> list[Any]:
+        value = "-" if estimate.value is None else f"{estimate.value:.3f}"
+        if estimate.low is None or estimate.high is None:
+            return [name, value, "-"]
+        return [name, value, f"{estimate.low:.3f} to {estimate.high:.3f}"]
+
+    overall = agreement.overall
+    rows = [
+        row("strict span F1", overall.strict),
+        row("relaxed span F1 (overlap)", overall.relaxed),
+        row("position F1 (any label)", overall.position),
+        row("Cohen's kappa, tokens", overall.kappa),
+        row("Krippendorff's alpha, tokens", overall.alpha),
+        *(
+            row(f"strict F1, {label}", scores.strict)
+            for label, scores in agreement.by_label.items()
+        ),
+    ]
+    return (
+        f"{len(agreement.annotators)} annotators on {agreement.documents} documents, "
+        f"{agreement.tokens} tokens.\n\n" + _table(["measure", "value", "95 % interval"], rows)
+    )
+
+
+def _format_licence(facts: CardFacts) -> str:
+    documents = _all_documents(facts)
+    counts = count_meta(documents, "licence")
+    lines = [f"- {licence}: {count} documents" for licence, count in sorted(counts.items())]
+    missing = len(documents) - sum(counts.values())
+    if missing:
+        lines.append(f"- no licence given: {missing} documents")
+    return "\n".join(lines)
+
+
+def _format_build(facts: CardFacts) -> str:
+    losses = facts.losses
+    documents = len(_all_documents(facts))
+    cut = ", ".join(f"{count} {config} tokens" for config, count in losses.cut_tokens.items())
+    return "\n".join(
+        [
+            f"- Splits by document, seed {facts.seed}, balanced over labels and layers. Documents "
+            f"that are near-duplicates are in one split: {documents} documents in "
+            f"{facts.clusters} groups.",
+            f"- Sentence ends that lay inside an entity, not taken: {losses.merged_sentences}.",
+            f"- Tokens cut because an entity begins or ends inside them: {cut}.",
+            "- Made by `vipol build`; text between the markers `vipol:keep` and `vipol:end` is "
+            "written by people and kept when the card is made again.",
+        ]
+    )
+
+
+def _all_documents(facts: CardFacts) -> list[Document]:
+    return [document for split in SPLITS for document in facts.parts[split]]
+
+
+def _sum_row(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return ["all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; numbers to the right."""
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    numeric = [
+        all(not isinstance(row[column], str) for row in rows) for column in range(len(header))
+    ]
+    rule = ["---:" if right else "---" for right in numeric]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [list(header), rule, *cells])

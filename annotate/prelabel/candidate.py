@@ -1,0 +1,17 @@
+"""What a rule proposes, in token numbers, before conflicts are resolved."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A labelled interval of tokens, end exclusive, with the rule that made it.
+
+    `inner` holds what lies inside by the same rule (the body of a title).
+    """
+
+    start: int
+    end: int
+    label: str
+    source: str
+    inner: tuple["Candidate", ...] = ()

@@ -1,0 +1,116 @@
+"""A text laid out for the rules: tokens, capitals and every lexicon entry found in it."""
+
+import re
+from dataclasses import dataclass, field
+
+from annotate.prelabel.lexicon import Lexicon, has_case, load_lexicon
+from annotate.text import fold
+from annotate.tokens import SYLLABLE
+
+_TOKEN = re.compile(SYLLABLE.pattern.replace(r"|\S", r"|\n|\S"))
+_SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
+
+
+@dataclass(slots=True)
+class Chart:
+    """Tokens of a text by number, and for each lexicon class where its entries begin and end.
+
+    `hits[label][i]` is the token number after the longest entry of that class that begins at
+    token `i`. Tokens are those of `annotate.tokens` over the folded text, line breaks too.
+    """
+
+    text: str
+    folded: str
+    words: list[str]
+    starts: list[int]
+    ends: list[int]
+    hits: dict[str, dict[int, int]]
+    lexicon: Lexicon
+    shouting: set[int] = field(default_factory=set)
+    memo: dict[tuple[str, int], object] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def at(self, label: str, i: int) -> int:
+        """Token number after the longest entry of the class at token `i`; 0 for none."""
+        return self.hits[label].get(i, 0)
+
+    def word(self, i: int) -> str:
+        """Folded token `i`; empty outside the text."""
+        return self.words[i] if 0 <= i < len(self.words) else ""
+
+    def is_capital(self, i: int) -> bool:
+        """Whether token `i` begins with a capital letter."""
+        return 0 <= i < len(self.words) and self.text[self.starts[i]].isupper()
+
+    def is_joined(self, i: int) -> bool:
+        """Whether nothing stands between token `i - 1` and token `i`."""
+        return 0 < i < len(self.words) and self.ends[i - 1] == self.starts[i]
+
+    def opens_sentence(self, i: int) -> bool:
+        """Whether token `i` is the first of a line or stands behind the end of a sentence."""
+        return i == 0 or self.words[i - 1] in _SENTENCE_END
+
+    def in_class(self, label: str, i: int) -> bool:
+        """Whether token `i` is a word of a word class."""
+        return self.word(i) in self.lexicon.words[label]
+
+    def place_end(self, i: int) -> int:
+        """Token number after the longest named place at token `i`; 0 for none."""
+        hits = self.hits
+        return max(
+            hits["province"].get(i, 0),
+            hits["city"].get(i, 0),
+            hits["district"].get(i, 0),
+            hits["country"].get(i, 0),
+            hits["world-city"].get(i, 0),
+            hits["region"].get(i, 0),
+        )
+
+    def slice(self, i: int, j: int) -> tuple[int, int]:
+        """Start and end, in code points, of tokens `i` to `j` (exclusive)."""
+        return self.starts[i], self.ends[j - 1]
+
+
+def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
+    """The chart of a text. Linear in the length of the text but for nested entries."""
+    lexicon = lexicon or load_lexicon()
+    folded = fold(text)
+    spans = [match.span() for match in _TOKEN.finditer(folded)]
+    starts = [start for start, _ in spans]
+    ends = [end for _, end in spans]
+    words = [folded[start:end] for start, end in spans]
+    first = {start: number for number, start in enumerate(starts)}
+    after = {end: number for number, end in enumerate(ends, start=1)}
+    hits: dict[str, dict[int, int]] = {label: {} for label in lexicon.classes}
+    for last, (length, found) in lexicon.automaton.iter(folded):
+        i = first.get(last + 1 - length)
+        j = after.get(last + 1)
+        if i is None or j is None:
+            continue
+        for label, case, natural in found:
+            if case == "any" or has_case(text, starts[i], last + 1, natural, case):
+                table = hits[label]
+                if table.get(i, 0) < j:
+                    table[i] = j
+    chart = Chart(text, folded, words, starts, ends, hits, lexicon)
+    chart.shouting = _find_shouting(chart)
+    return chart
+
+
+def _find_shouting(chart: Chart) -> set[int]:
+    """Numbers of the tokens that stand in a line without any small letter."""
+    shouting: set[int] = set()
+    offset = 0
+    token = 0
+    for line in chart.text.split("\n"):
+        end = offset + len(line)
+        if line.isupper() and " " in line.strip():
+            while token < len(chart) and chart.starts[token] < offset:
+                token += 1
+            while token < len(chart) and chart.starts[token] < end:
+                shouting.add(token)
+                token += 1
+        offset = end + 1
+    return shouting

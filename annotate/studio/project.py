@@ -1,0 +1,209 @@
+"""The Label Studio project: labelling configuration and settings, all from the scheme."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from annotate.errors import ServiceError
+from annotate.scheme import GUESTS, HOSTS, LABEL_NAMES, LABELS, SCHEME_VERSION, Label
+from annotate.studio.connection import Connection, write_once
+from annotate.studio.task import LABELS_NAME, MODEL_VERSION, TEXT_NAME
+
+SHORTEST_TITLE, LONGEST_TITLE = 3, 50
+"""Characters that Label Studio allows in a project's title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project on a server; `url` is its page."""
+
+    id: int
+    title: str
+    url: str
+
+    def task_url(self, task: int) -> str:
+        """The page that opens one task."""
+        return f"{self.url}?task={task}"
+
+
+def find_project(connection: Connection, title: str) -> Project | None:
+    """The project with exactly this title, or None.
+
+    Raises ServiceError where several have it, and for a failure of the service.
+    """
+    found = _same_title(connection, title)
+    return _project(connection, found) if found else None
+
+
+def ensure_project(
+    connection: Connection,
+    title: str,
+    per_task: int = 1,
+    instruction: str | None = None,
+    model_version: str = MODEL_VERSION,
+) -> Project:
+    """The project with exactly this title, made or brought up to date.
+
+    `per_task` is how many annotators each task wants (Label Studio's `maximum_annotations`).
+    `instruction` is HTML that annotators can open beside the task; by default a summary of
+    the scheme.
+
+    Raises ServiceError where the title does not fit, several projects have it, or the project
+    is another kind of project, which is left as it is.
+    """
+    title = title.strip()
+    if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE:
+        raise ServiceError(
+            f"project {title!r}: a title of {SHORTEST_TITLE} to {LONGEST_TITLE} characters was "
+            f"wanted, found {len(title)}"
+        )
+    if per_task < 1:
+        raise ServiceError(f"project {title!r}: {per_task} annotators a task; wanted 1 or more")
+    wanted: dict[str, Any] = {
+        "label_config": labelling_configuration(),
+        "expert_instruction": instruction or default_instruction(),
+        "description": f"Vietnamese political entities, annotation scheme {SCHEME_VERSION} (vipol)",
+        "maximum_annotations": per_task,
+        "model_version": model_version,
+        "show_instruction": True,
+        "show_skip_button": True,
+        "enable_empty_annotation": True,
+        "sampling": "Sequential sampling",
+    }
+    found = _same_title(connection, title)
+    if found is None:
+        with connection.asking(f"to make the project {title!r}"):
+            made = connection.client.projects.create(
+                title=title, **wanted, request_options=write_once(120)
+            )
+        return _project(connection, made)
+    _require_our_kind(connection, found)
+    outdated = {name: value for name, value in wanted.items() if getattr(found, name) != value}
+    if outdated:
+        with connection.asking(f"to bring the project {title!r} up to date"):
+            connection.client.projects.update(
+                found.id, **outdated, request_options=write_once(120)
+            )
+    return _project(connection, found)
+
+
+def show_prelabels(connection: Connection, project: Project, model_version: str) -> None:
+    """Make annotators see the predictions of this name first; with another name set they see
+    bare text."""
+    with connection.asking(f"to show the pre-labels of {project.title!r}"):
+        now = connection.client.projects.get(project.id)
+        if now.model_version != model_version:
+            connection.client.projects.update(
+                project.id, model_version=model_version, request_options=write_once(120)
+            )
+
+
+def _same_title(connection: Connection, title: str) -> Any:
+    with connection.asking(f"to find the project {title!r}"):
+        # The server's own filter also finds titles that merely contain this one.
+        found = [p for p in connection.client.projects.list(title=title) if p.title == title]
+    if len(found) > 1:
+        ids = ", ".join(str(project.id) for project in found)
+        raise ServiceError(
+            f"{connection.url}: {len(found)} projects are called {title!r} (ids {ids}); "
+            "rename or delete all but one"
+        )
+    return found[0] if found else None
+
+
+def _require_our_kind(connection: Connection, found: Any) -> None:
+    """Refuse to change a project that labels something else."""
+    controls = found.parsed_label_config or {}
+    control = controls.get(LABELS_NAME)
+    ours = not controls or (
+        len(controls) == 1
+        and control is not None
+        and control["to_name"] == [TEXT_NAME]
+        and set(control["labels"]) <= set(LABEL_NAMES)
+    )
+    if not ours:
+        raise ServiceError(
+            f"{_project(connection, found).url}: the project {found.title!r} has another labelling "
+            "configuration; choose another title"
+        )
+
+
+def _project(connection: Connection, found: Any) -> Project:
+    return Project(found.id, found.title, f"{connection.url}/projects/{found.id}/data")
+
+
+# --- what annotators see ----------------------------------------------------------------
+
+# White space is kept as it is: a collapsed space would hide what the offsets count. Lines are
+# far apart so that the borders of an inner span stay inside those of the outer one.
+_STYLE = """
+.vipol-labels { position: sticky; top: 0; z-index: 5; background: #fff; padding: 8px 0; }
+.vipol-columns { display: grid; grid-template-columns: minmax(0, 1fr) 250px; gap: 24px; }
+.vipol-title { color: #555; }
+.vipol-text [class*="--pretext"], .vipol-text .htx-text {
+  white-space: pre-wrap; font-size: 17px; line-height: 2.3; }
+.vipol-hints { border-left: 1px solid #ddd; padding-left: 16px; font-size: 13px; }
+"""
+
+
+def labelling_configuration() -> str:
+    """The labelling configuration (XML), generated from `annotate.scheme`.
+
+    Annotators see Vietnamese names; `alias` is what is stored. Selections snap to whole
+    words: a Vietnamese syllable is one, and no mention ends inside one.
+    """
+    labels = "\n".join(_label_tag(label) for label in LABELS)
+    hints = "\n".join(_hint_tags(label) for label in LABELS)
+    return f"""<View>
+<Style>{_STYLE}</Style>
+<View className="vipol-labels">
+<Labels name="{LABELS_NAME}" toName="{TEXT_NAME}" showInline="true">
+{labels}
+</Labels>
+</View>
+<View className="vipol-columns">
+<View className="vipol-text">
+<View className="vipol-title"><Header value="$title" size="5"/></View>
+<Text name="{TEXT_NAME}" value="${TEXT_NAME}" granularity="word" showLabels="true"/>
+</View>
+<View className="vipol-hints">
+{hints}
+</View>
+</View>
+</View>
+"""
+
+
+def _label_tag(label: Label) -> str:
+    return (
+        f'<Label value="{escape(label.vietnamese)}" alias="{label.name}" hotkey="{label.hotkey}" '
+        f'background="{label.colour}" hint="{escape(f"{label.name}: {label.hint}")}"/>'
+    )
+
+
+def _hint_tags(label: Label) -> str:
+    head = escape(f"{label.hotkey} · {label.vietnamese} ({label.name})")
+    return f'<Header value="{head}" size="6"/>\n<Header value="{escape(label.hint)}" size="6"/>'
+
+
+def default_instruction() -> str:
+    """A summary of the scheme for annotators, in Vietnamese HTML."""
+    rules = "".join(
+        f"<li><b>{escape(label.vietnamese)}</b> ({label.name}, phím {label.hotkey}): "
+        f"{escape(label.hint)}</li>"
+        for label in LABELS
+    )
+    hosts = _names(HOSTS)
+    guests = _names(GUESTS)
+    return (
+        f"<p>Quy ước gán nhãn {SCHEME_VERSION}. Bấm phím số của nhãn rồi kéo chuột; "
+        "Ctrl+Enter để gửi.</p>"
+        f"<ul>{rules}</ul>"
+        f"<p>Chỉ {guests} được nằm trong {hosts}, nhiều nhất hai lớp; "
+        "các đoạn không bao giờ cắt chéo nhau.</p>"
+        "<p>Đoạn không bắt đầu hay kết thúc bằng khoảng trắng hoặc dấu câu.</p>"
+    )
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(label.vietnamese for label in LABELS if label.name in names)

@@ -1,0 +1,384 @@
+"""The embedded Label Studio: a server of our own in a folder of its own.
+
+The folder holds `data/` (SQLite and uploads), `secrets.json` (user, password, token),
+`annotators.json` (accounts made with `create_annotator`), `running.json` (process and port
+while it runs) and `label-studio.log`. All are readable by their owner only; secrets reach
+the server through its environment, never through a command line or the log.
+"""
+
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from annotate.errors import ServiceError
+
+HOST = "127.0.0.1"
+ADMINISTRATOR = "admin@vipol.example"
+"""Login of the first user. The domain is reserved for examples: no mail can reach it."""
+
+_DATA = "data"
+_SECRETS = "secrets.json"
+_RUNNING = "running.json"
+_READY = "ready"
+_LOG = "label-studio.log"
+_LOCK = "lock"
+
+_GRACE = 15.0
+"""Seconds that a server has to end after SIGTERM before it is killed."""
+
+_POLL = 0.2
+
+# What the server may see of our environment. Label Studio reads settings also from names
+# without a prefix (HOST, PORT, DEBUG, PASSWORD, …), so everything else is kept from it.
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running embedded server. `pid` is the leader of its process group."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    pid: int
+    folder: Path
+
+
+def start_server(folder: Path, port: int | None = None, timeout: float = 180.0) -> Server:
+    """Start the server that lives in `folder`, or find it running; it answers on return.
+
+    A new folder gets a fresh database first, which takes most of a minute; later starts take
+    about five seconds. Without `port` a free one is chosen. `timeout` is in seconds.
+    Interrupted or failed, it leaves no process behind.
+
+    Raises ServiceError where Label Studio is not installed, the port is taken, the folder
+    cannot be written, or the server ends or does not answer (with its last log lines).
+    """
+    folder = folder.resolve()
+    _require_label_studio()
+    deadline = time.monotonic() + timeout
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(folder, deadline):
+            running = find_server(folder)
+            if running is None:
+                running = _launch(folder, port)
+            elif port is not None and running.url != _url(port):
+                raise ServiceError(
+                    f"{folder}: its Label Studio runs at {running.url} already; "
+                    f"stop it first to move it to port {port}"
+                )
+            try:
+                _await_answer(running, deadline)
+            except BaseException:  # Ctrl-C too: nobody would know of the process
+                _end(running.pid, _GRACE)
+                (folder / _RUNNING).unlink(missing_ok=True)
+                raise
+            (folder / _READY).touch()
+            return running
+    except OSError as error:
+        raise ServiceError(
+            f"{folder}: cannot hold a Label Studio server ({error.strerror or error}); "
+            "choose another folder"
+        ) from None
+
+
+def find_server(folder: Path) -> Server | None:
+    """The server that was started in `folder` and still runs, or None.
+
+    A process that was merely given the recorded number later is told apart by the time at
+    which it began.
+    """
+    folder = folder.resolve()
+    running = read_private(folder / _RUNNING)
+    known = read_private(folder / _SECRETS)
+    if not running or not known or not _is_ours(running):
+        return None
+    return Server(
+        _url(running["port"]),
+        known["user"],
+        known["password"],
+        known["token"],
+        running["pid"],
+        folder,
+    )
+
+
+def stop_server(folder: Path, grace: float = _GRACE) -> bool:
+    """Stop the server of `folder`, and only that one; whether one was running.
+
+    Its process group gets SIGTERM, and SIGKILL when it has not ended after `grace` seconds.
+    """
+    folder = folder.resolve()
+    server = find_server(folder)
+    if server is not None:
+        _end(server.pid, grace)
+    (folder / _RUNNING).unlink(missing_ok=True)
+    return server is not None
+
+
+# --- starting ---------------------------------------------------------------------------
+
+
+def _require_label_studio() -> None:
+    if importlib.util.find_spec("label_studio") is None:
+        raise ServiceError(
+            "Label Studio is not installed in this environment; "
+            "install it with: pip install 'vipol[studio]'"
+        )
+
+
+def _launch(folder: Path, port: int | None) -> Server:
+    """Start the process and note it in the folder, without waiting for an answer."""
+    if not (folder / _READY).exists():
+        # A first start was cut off while the database was made. That server never answered,
+        # so it holds no work, and its half-made database could not be mended.
+        shutil.rmtree(folder / _DATA, ignore_errors=True)
+        (folder / _SECRETS).unlink(missing_ok=True)
+    known = read_private(folder / _SECRETS)
+    if known is None:
+        if (folder / _READY).exists():
+            raise ServiceError(
+                f"{folder}: {_SECRETS} is gone or broken, so its Label Studio cannot be entered; "
+                "put the file back from a copy or choose another folder"
+            )
+        known = {
+            "user": ADMINISTRATOR,
+            "password": secrets.token_urlsafe(16),
+            "token": secrets.token_hex(20),
+        }
+        write_private(folder / _SECRETS, known)
+    (folder / _DATA).mkdir(exist_ok=True, mode=0o700)
+    chosen = _free_port(port)
+    log = folder / _LOG
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "label_studio.server", "start", "--no-browser"]
+            + ["--internal-host", HOST, "--port", str(chosen)],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            cwd=folder / _DATA,
+            env=_environment(folder / _DATA, known),
+            start_new_session=True,
+            umask=0o077,
+        )
+    _children[process.pid] = process
+    write_private(
+        folder / _RUNNING, {"pid": process.pid, "birth": _birth(process.pid), "port": chosen}
+    )
+    return Server(
+        _url(chosen), known["user"], known["password"], known["token"], process.pid, folder
+    )
+
+
+def _environment(data: Path, known: dict[str, str]) -> dict[str, str]:
+    """The server's whole environment: quiet, offline, closed to strangers."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(data),
+        "LABEL_STUDIO_USERNAME": known["user"],
+        "LABEL_STUDIO_PASSWORD": known["password"],
+        "LABEL_STUDIO_USER_TOKEN": known["token"],
+        # Read once, when the organisation is first made; without it our token gets 401.
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        # No other name, so that no web page can reach the server through one of its own.
+        "LABEL_STUDIO_ALLOWED_HOSTS": f"{HOST},localhost",
+        "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
+        "COLLECT_ANALYTICS": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+
+def _free_port(port: int | None) -> int:
+    """`port` if nothing listens there, any free port for None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port or 0))
+        except (OSError, OverflowError):
+            raise ServiceError(
+                f"port {port} of {HOST} is taken or not allowed; "
+                "choose another, or leave it out for a free one"
+            ) from None
+        chosen: int = probe.getsockname()[1]
+        return chosen
+
+
+def _await_answer(server: Server, deadline: float) -> None:
+    """Return when the server answers to its own token; ServiceError when it will not."""
+    import httpx
+
+    log = server.folder / _LOG
+    status = "nothing"
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=5.0) as client:
+        while time.monotonic() < deadline:
+            if not _is_alive(server.pid):
+                raise ServiceError(f"Label Studio ended while starting; {_last_lines(log)}")
+            if _moved_away(log):
+                raise ServiceError(
+                    f"{server.url}: the port was taken while Label Studio started; start again"
+                )
+            try:
+                # The token is sent only once the process that we started serves the port.
+                if client.get("/health").status_code == 200:
+                    answer = client.get(
+                        "/api/current-user/whoami",
+                        headers={"Authorization": f"Token {server.token}"},
+                    )
+                    if answer.status_code == 200 and answer.json().get("email") == server.user:
+                        return
+                    status = f"status {answer.status_code}"
+            except (httpx.HTTPError, ValueError):
+                pass
+            time.sleep(_POLL)
+    raise ServiceError(
+        f"{server.url}: Label Studio gave no good answer in time (last: {status}); "
+        f"{_last_lines(log)}"
+    )
+
+
+def _moved_away(log: Path) -> bool:
+    """Whether Label Studio took another port because ours was in use: it does so unasked."""
+    try:
+        return b"* Trying to start at " in log.read_bytes()
+    except OSError:
+        return False
+
+
+def _last_lines(log: Path, count: int = 4) -> str:
+    """The end of the log in one line, with the log's path."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    said = " | ".join(line.strip() for line in lines if line.strip()[:1].isalnum())
+    tail = " | ".join(said.split(" | ")[-count:])[-600:]
+    return f"last lines of {log}: {tail or '(none)'}"
+
+
+@contextmanager
+def _locked(folder: Path, deadline: float) -> Iterator[None]:
+    """Hold the folder's lock, so that two starts at once give one server."""
+    import fcntl
+
+    with open(folder / _LOCK, "w") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ServiceError(
+                        f"{folder}: another start of this Label Studio is still under way"
+                    ) from None
+                time.sleep(_POLL)
+        yield
+
+
+# --- processes --------------------------------------------------------------------------
+
+_children: dict[int, "subprocess.Popen[bytes]"] = {}
+"""Servers that this very process started: their exit status is ours to collect."""
+
+
+def _is_ours(running: dict[str, Any]) -> bool:
+    pid = running["pid"]
+    return _is_alive(pid) and _birth(pid) == running["birth"]
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether the process runs; one that ended but was not yet collected does not."""
+    child = _children.get(pid)
+    if child is not None:
+        return child.poll() is None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    fields = _proc_fields(pid)
+    return fields is None or fields[0] != "Z"
+
+
+def _birth(pid: int) -> str:
+    """What tells a process from a later one of the same number: when it began ("" unknown)."""
+    fields = _proc_fields(pid)
+    if fields is not None:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{fields[19]}"  # field 22 of /proc/PID/stat, in clock ticks since boot
+    try:
+        shown = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return shown.stdout.strip()
+
+
+def _proc_fields(pid: int) -> list[str] | None:
+    """Fields of /proc/PID/stat from the third (the state) on; None where there are none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()
+
+
+def _end(pid: int, grace: float) -> None:
+    """End the process group led by `pid` and wait until its leader is gone."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + patience
+        while _is_alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not _is_alive(pid):
+            break
+    _children.pop(pid, None)
+
+
+# --- small files ------------------------------------------------------------------------
+
+
+def write_private(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON whole or not at all into a file that only its owner can read."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2)
+    temporary.replace(path)
+
+
+def read_private(path: Path) -> dict[str, Any] | None:
+    """What `write_private` wrote, or None where there is nothing whole."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"

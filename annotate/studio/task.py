@@ -1,0 +1,184 @@
+"""Document ↔ Label Studio task: pure functions.
+
+A task holds the document's id, title and text as `data` (what annotators see) and its text's
+hash, meta and scheme version as `meta`; the document's spans are one prediction. A span is a
+region of the one text; its place is `start` and `end` in code points, end exclusive, which is
+Label Studio's own convention. The text of a region is never read as data: what a browser
+writes there has its white space changed.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from annotate.document import Document, Span, sort_spans
+from annotate.scheme import SCHEME_VERSION
+
+LABELS_NAME = "label"
+"""Name of the control that holds the labels; it may not change once tasks are annotated."""
+
+TEXT_NAME = "text"
+"""Name of the text in the configuration, and of its field in `data`."""
+
+MODEL_VERSION = "vipol"
+"""Name of the pre-labels that annotators are shown."""
+
+Task = dict[str, Any]
+Region = dict[str, Any]
+
+
+def document_to_task(document: Document, model_version: str = MODEL_VERSION) -> Task:
+    """The task of a document, as Label Studio imports it; its spans become one prediction.
+
+    A document without spans has no prediction.
+    """
+    predictions = [prediction_of(document, model_version)] if document.spans else []
+    return {
+        "data": {
+            "document": document.id,
+            "title": str(document.meta.get("title") or document.id),
+            TEXT_NAME: document.text,
+        },
+        "meta": {
+            "document": document.id,
+            "sha256": hash_text(document.text),
+            "scheme": SCHEME_VERSION,
+            "meta": document.meta,
+        },
+        "predictions": predictions,
+    }
+
+
+def task_to_document(task: Task) -> Document:
+    """The document that a task was made of, its spans from the first prediction: the inverse
+    of `document_to_task`, but for the spans' `source`."""
+    predictions = task.get("predictions") or []
+    spans = regions_to_spans(predictions[0]["result"]).spans if predictions else ()
+    return Document(task["data"]["document"], task["data"][TEXT_NAME], spans, task["meta"]["meta"])
+
+
+def prediction_of(document: Document, model_version: str) -> dict[str, Any]:
+    """A document's spans as a prediction; its score is the mean of theirs, None without any."""
+    scores = [span.score for span in document.spans if span.score is not None]
+    return {
+        "model_version": model_version,
+        "score": sum(scores) / len(scores) if scores else None,
+        "result": spans_to_regions(document.text, document.spans),
+    }
+
+
+def hash_text(text: str) -> str:
+    """SHA-256 of the text in UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def spans_to_regions(text: str, spans: Iterable[Span]) -> list[Region]:
+    """Regions of spans, the outer before the inner so that the inner is drawn on top.
+
+    Ids are made of place and label: unique where the spans are, and the same each time.
+    """
+    return [_span_to_region(text, span) for span in sort_spans(spans)]
+
+
+def _span_to_region(text: str, span: Span) -> Region:
+    region: Region = {
+        "id": f"{span.start}-{span.end}-{span.label}",
+        "from_name": LABELS_NAME,
+        "to_name": TEXT_NAME,
+        "type": "labels",
+        "value": {
+            "start": span.start,
+            "end": span.end,
+            "text": text[span.start : span.end],
+            "labels": [span.label],
+        },
+    }
+    if span.score is not None:
+        region["score"] = span.score
+    return region
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRegions:
+    """Spans read from regions, each with its region, and what could not be read."""
+
+    spans: tuple[Span, ...]
+    regions: Mapping[Span, Region]
+    problems: tuple[str, ...]
+
+
+def regions_to_spans(regions: Sequence[Region]) -> ReadRegions:
+    """Spans by place from the regions of an annotation or prediction.
+
+    Nothing is checked against text or scheme here. A region that is no labelled place (no
+    whole offsets, not exactly one label, a relation, …) and a second region of the same place
+    and label become problems.
+    """
+    read: dict[Span, Region] = {}
+    problems: list[str] = []
+    for region in regions:
+        span = _region_to_span(region)
+        if isinstance(span, str):
+            problems.append(span)
+        elif any(span.key == other.key for other in read):
+            problems.append(f"{span.label} {span.start}-{span.end} stands there twice")
+        else:
+            read[span] = region
+    return ReadRegions(sort_spans(read), read, tuple(problems))
+
+
+def _region_to_span(region: Region) -> Span | str:
+    value = region.get("value")
+    if region.get("type") != "labels" or not isinstance(value, dict):
+        return f"a {region.get('type')!r} was drawn; only labelled places were wanted"
+    start, end, labels = value.get("start"), value.get("end"), value.get("labels")
+    if type(start) is not int or type(end) is not int:
+        return f"a region at {start}-{end} has no whole offsets"
+    if not isinstance(labels, list) or len(labels) != 1 or not isinstance(labels[0], str):
+        return f"the region {start}-{end} has the labels {labels}; exactly one was wanted"
+    score = region.get("score")
+    return Span(start, end, labels[0], score=score if isinstance(score, int | float) else None)
+
+
+_WHITE_SPACE = re.compile(r"(?:\s|\\n|\\r|\\t)+")
+
+
+def shows_other_text(text: str, span: Span, region: Region) -> bool:
+    """Whether a region was drawn over other words than the text now has at its place.
+
+    White space is left out of the comparison: browsers write a line break as a backslash
+    and an n, and runs of spaces as one.
+    """
+    shown = region["value"].get("text")
+    if not isinstance(shown, str):
+        return False
+    return _WHITE_SPACE.sub("", shown) != _WHITE_SPACE.sub("", text[span.start : span.end])
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """What an annotator did to the pre-labels: counts of spans."""
+
+    kept: int
+    changed: int
+    deleted: int
+    added: int
+
+
+def compare_regions(before: Sequence[Region], after: Sequence[Region]) -> Fates:
+    """What became of the pre-labels `before` in the annotation `after`.
+
+    Same place and label is kept, whichever region says it; then the same region with another
+    place or label is changed; the rest is deleted or added.
+    """
+    first, then = regions_to_spans(before), regions_to_spans(after)
+    old = {span.key: region.get("id") for span, region in first.regions.items()}
+    new = {span.key: region.get("id") for span, region in then.regions.items()}
+    kept = old.keys() & new.keys()
+    moved = {old[key] for key in old.keys() - kept} & {new[key] for key in new.keys() - kept}
+    changed = len(moved - {None})
+    return Fates(
+        len(kept), changed, len(old) - len(kept) - changed, len(new) - len(kept) - changed
+    )
