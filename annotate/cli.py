@@ -301,6 +301,9 @@ def studio_status(folder: ServerFolder = None) -> None:
 def push(
     source: Annotated[str, typer.Argument(metavar="DOCS", help="Document file; - is stdin.")],
     project: Project,
+    per_task: Annotated[
+        int, typer.Option("--per-task", min=1, help="How many annotators label each task.")
+    ] = 1,
     url: Url = None,
     folder: ServerFolder = None,
 ) -> None:
@@ -315,14 +318,34 @@ def push(
 
     documents = list(read_documents(source))
     connection = open_connection(url, folder)
-    report = push_documents(connection, ensure_project(connection, project), documents)
-    say(str(report))
+    place = ensure_project(connection, project, per_task=per_task)
+    report = push_documents(connection, place, documents)
+    for left in (*report.kept, *report.refused):
+        say(f"{left.task_url} (document {left.document}): {left.reason}")
+    say(
+        f"pushed {plural(len(documents), 'document')}: {report.created} new, {report.updated} "
+        f"changed, {report.unchanged} as they were, {len(report.kept)} with annotations kept, "
+        f"{len(report.refused)} refused"
+        + (f"; {str(report.copies) + ' surplus copies'} removed" if report.copies else "")
+    )
+    say(f"label at {place.url}")
+    if report.refused:
+        raise DataError(
+            f"{plural(len(report.refused), 'document')} refused: their text changed after they "
+            "were annotated; push them under new ids"
+        )
 
 
 @app.command()
 def pull(
     project: Project,
     output: Output = "-",
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend", help="Mend what has one right mending: edge spaces, spans that stand twice."
+        ),
+    ] = False,
     url: Url = None,
     folder: ServerFolder = None,
 ) -> None:
@@ -331,12 +354,22 @@ def pull(
     Example: vipol pull --project "Party news" -o annotations.jsonl
     """
     from annotate.studio.project import find_project
-    from annotate.studio.pull import pull_annotations
+    from annotate.studio.pull import pull_annotations, require_whole
 
     connection = open_connection(url, folder)
-    documents, report = pull_annotations(connection, find_project(connection, project))
+    place = find_project(connection, project)
+    if place is None:
+        raise DataError(f"{connection.url}: has no project {project!r}; check the title")
+    documents, report = pull_annotations(connection, place, mend=mend)
     write_documents(output, documents)
-    say(str(report))
+    for problem in report.problems:
+        say(f"{problem.task_url} ({problem.document}, {problem.annotator}): {problem.reason}")
+    say(
+        f"pulled {plural(report.documents, 'annotation')} of {plural(report.tasks, 'task')}: "
+        f"{report.skipped} skipped, {plural(len(report.problems), 'problem')}, "
+        f"{plural(report.unfinished, 'draft')} not submitted yet"
+    )
+    require_whole(report)
 
 
 # --- annotations to a dataset -----------------------------------------------------------------

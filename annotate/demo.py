@@ -14,9 +14,13 @@ from annotate.document import Document, Span, find_illegal, write_documents
 from annotate.errors import DataError, VipolError
 
 if TYPE_CHECKING:
-    from annotate.studio.annotators import Annotator
+    from annotate.agreement import Agreement
+    from annotate.dataset.build import BuildReport
     from annotate.studio.connection import Connection
+    from annotate.studio.project import Project
     from annotate.studio.server import Server
+    from baselines.crf import CrfModel
+    from baselines.score import Scores
 
 Value = TypeVar("Value")
 
@@ -85,7 +89,8 @@ def _make_room(folder: Path) -> None:
             )
         stop_server(folder / "studio")
     try:
-        shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.mkdir(parents=True)
         (folder / _MARK).write_text("Made by vipol demo, which may delete this folder.\n")
     except OSError as error:
@@ -93,8 +98,7 @@ def _make_room(folder: Path) -> None:
 
 
 def _run_line(folder: Path, steps: Steps, show: Callable[[str], None]) -> "Server":
-    from annotate.agreement import format_agreement, measure_agreement
-    from annotate.studio.pull import pull_annotations
+    from annotate.agreement import format_agreement
     from baselines.score import format_scores
 
     documents = steps.run("clean", lambda: _clean(folder))
@@ -102,30 +106,15 @@ def _run_line(folder: Path, steps: Steps, show: Callable[[str], None]) -> "Serve
     prelabelled = steps.run("prelabel", lambda: _prelabel(documents, folder))
     server, connection = steps.run("studio", lambda: _start(folder))
     project = steps.run("push", lambda: _push(connection, prelabelled))
-    steps.run("annotate", lambda: _annotate(server, connection, project, gold))
-
-    def pull() -> tuple[list[Document], str]:
-        annotations, report = pull_annotations(connection, project)
-        write_documents(folder / "annotations.jsonl", annotations)
-        return annotations, str(report)
-
-    annotations = steps.run("pull", pull)
-
-    def agree() -> tuple[str, str]:
-        agreement = measure_agreement(annotations)
-        text = format_agreement(agreement)
-        return text, "two annotators compared"
-
-    table = steps.run("agree", agree)
-    show("")
-    show(table)
-    show("")
-    parts = steps.run("build", lambda: _build(annotations, folder))
-    predicted = steps.run("train", lambda: _train_and_predict(parts, folder))
-    scores, paths = steps.run("score", lambda: _score(parts, predicted, folder))
-    show("")
-    show(format_scores(scores))
-    show("")
+    first = steps.run("annotate", lambda: _annotate(server, connection, project, gold))
+    annotations = steps.run("pull", lambda: _pull(connection, project, folder))
+    agreement = steps.run("agree", lambda: _agree(annotations))
+    steps.run("build", lambda: _build(annotations, first, agreement, folder))
+    parts = steps.run("load", lambda: _load(folder))
+    model = steps.run("train", lambda: _train(parts, folder))
+    predicted = steps.run("predict", lambda: _predict(model, parts, folder))
+    scores = steps.run("score", lambda: _score(parts, predicted, folder))
+    show(f"\n{format_agreement(agreement, disputes=3)}\n\n{format_scores(scores)}\n")
     return server
 
 
@@ -185,9 +174,9 @@ def _push(connection: "Connection", documents: list[Document]) -> tuple["Project
     from annotate.studio.project import ensure_project
     from annotate.studio.push import push_documents
 
-    project = ensure_project(connection, PROJECT, annotations_per_task=2)
+    project = ensure_project(connection, PROJECT, per_task=2)
     report = push_documents(connection, project, documents)
-    return project, str(report)
+    return project, f"{report.created} tasks with pre-labels in the project {PROJECT!r}"
 
 
 def make_slips(document: Document) -> Document:
@@ -214,22 +203,100 @@ def make_slips(document: Document) -> Document:
 
 def _annotate(
     server: "Server", connection: "Connection", project: "Project", gold: dict[str, Document]
-) -> tuple[None, str]:
-    """Submit as two users of the server; nobody is at the keyboard, and the line says so."""
+) -> tuple[str, str]:
+    """Submit as two users of the server; the login of the first.
+
+    Nobody is at the keyboard, and the line says so.
+    """
     from annotate.studio.annotators import create_annotator
     from annotate.studio.connection import connect
-    from annotate.studio.submit import submit_annotation
+    from annotate.studio.stored import find_tasks
+    from annotate.studio.submit import submit_documents
 
     tasks = find_tasks(connection, project)
-    submitted = 0
-    for name in (FIRST, SECOND):
-        annotator = create_annotator(server, name)
-        own = connect(server.url, annotator.token)
-        for identity, document in gold.items():
-            version = document if name == FIRST else make_slips(document)
-            submit_annotation(own, tasks[identity], version.spans)
-            submitted += 1
-    return None, (
-        f"nobody is at the keyboard: {submitted} annotations sent over the API as two users, "
-        f"the sample's gold as {FIRST}, the same with deliberate slips as {SECOND}"
+    first, second = (create_annotator(server, name) for name in (FIRST, SECOND))
+    submitted = submit_documents(connect(server.url, first.token), tasks, gold.values())
+    slips = [make_slips(document) for document in gold.values()]
+    submitted += submit_documents(connect(server.url, second.token), tasks, slips)
+    return first.email, (
+        f"{submitted} annotations sent over the API as two users; nobody is at the keyboard: "
+        f"{FIRST} sends the sample's gold, {SECOND} the same with deliberate slips"
     )
+
+
+def _pull(connection: "Connection", project: "Project", folder: Path) -> tuple[list[Document], str]:
+    from annotate.studio.pull import pull_annotations, require_whole
+
+    annotations, report = pull_annotations(connection, project)
+    require_whole(report)
+    write_documents(folder / "annotations.jsonl", annotations)
+    spans = sum(len(document.spans) for document in annotations)
+    return annotations, f"{report.documents} annotations of {report.tasks} tasks, {spans} spans"
+
+
+def _agree(annotations: list[Document]) -> tuple["Agreement", str]:
+    from annotate.agreement import measure_agreement
+
+    agreement = measure_agreement(annotations)
+    return agreement, "the two annotators compared (the table is below)"
+
+
+def _build(
+    annotations: list[Document], annotator: str, agreement: "Agreement", folder: Path
+) -> tuple["BuildReport", str]:
+    """A dataset of what the first annotator submitted: until adjudication exists, their
+    version holds where the two differ."""
+    from annotate.dataset.build import build_dataset
+
+    gold = [document for document in annotations if document.meta["annotator"] == annotator]
+    report = build_dataset(gold, folder / "dataset", agreement=agreement)
+    sizes = ", ".join(f"{split} {count}" for split, count in report.documents.items())
+    return report, f"{len(gold)} documents as {FIRST} labelled them ({sizes})"
+
+
+def _load(folder: Path) -> tuple[dict[str, list[Document]], str]:
+    from annotate.dataset.load import load_documents
+    from annotate.dataset.split import SPLITS
+
+    parts: dict[str, list[Document]] = {
+        split: load_documents(folder / "dataset", split) for split in SPLITS
+    }
+    documents = sum(len(part) for part in parts.values())
+    return parts, f"{documents} documents read back with datasets.load_dataset"
+
+
+def _train(parts: dict[str, list[Document]], folder: Path) -> tuple["CrfModel", str]:
+    from baselines.crf import train_crf
+
+    model = train_crf(parts["train"])
+    model.save(folder / "model")
+    return model, f"a CRF for both layers on {len(parts['train'])} documents"
+
+
+def _predict(
+    model: "CrfModel", parts: dict[str, list[Document]], folder: Path
+) -> tuple[list[Document], str]:
+    predicted = [d.with_spans(model.label_document(d)) for d in parts["test"]]
+    write_documents(folder / "test.jsonl", parts["test"])
+    write_documents(folder / "predictions.jsonl", predicted)
+    spans = sum(len(document.spans) for document in predicted)
+    return predicted, f"{spans} spans in the {len(predicted)} test documents"
+
+
+def _score(
+    parts: dict[str, list[Document]], predicted: list[Document], folder: Path
+) -> tuple["Scores", str]:
+    from baselines.report import write_report
+    from baselines.score import score_documents
+
+    scores = score_documents(parts["test"], predicted)
+    write_report(
+        folder / "report",
+        scores,
+        parts["test"],
+        predicted,
+        title="CRF baseline on the sample articles",
+        model={"model": "linear-chain CRF, trained by vipol demo"},
+        splits=parts,
+    )
+    return scores, "seqeval, strict, IOB2 (the table is below); report/report.html has the errors"

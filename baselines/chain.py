@@ -1,10 +1,10 @@
-"""A trained linear chain, read out of its CRFsuite file to score many sequences at once.
+"""Trained linear chains, read out of their CRFsuite files to score many sequences at once.
 
 python-crfsuite takes a sequence as lists of strings and looks each up again: half of the time of
-tagging. Here the weights of a surface form are added up once and kept, and the sequences of a
-document (or of many) go through Viterbi and forward-backward side by side in numpy. The best
-tags are those of CRFsuite, but for one thing: a tag that cannot follow in the tagging scheme
-(an `I-ORG` behind `O`) is never chosen.
+tagging. Here the weights of a form are added up once and kept, the weights of all chains over the
+same features are fetched together, and the sequences of a document (or of many) go through
+Viterbi and forward-backward side by side in numpy. The best tags are those of CRFsuite, but for
+one thing: a tag that cannot follow in the tagging scheme (an `I-ORG` behind `O`) is never chosen.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ from annotate.tags import OUTSIDE
 from baselines.features import NEIGHBOURS, Form
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 MOST_FORMS = 100_000
-"""Surface forms whose weights are kept before starting again, to bound memory."""
+"""Forms whose weights are kept before starting again, to bound memory."""
 
 
 def may_follow(before: str | None, tag: str) -> bool:
@@ -28,7 +29,11 @@ def may_follow(before: str | None, tag: str) -> bool:
 
 
 class LinearChain:
-    """The weights of a CRFsuite model; `tags` are in the order of all arrays."""
+    """Tags and transitions of a CRFsuite model.
+
+    tags: in the order of all arrays. steps: weight of one tag behind another, shape (tags, tags);
+    start: of a tag at the start of a sequence; both -inf where IOB2 forbids it.
+    """
 
     def __init__(self, model: bytes) -> None:
         import pycrfsuite
@@ -37,104 +42,51 @@ class LinearChain:
         tagger.open_inmemory(model)
         dump = tagger.info()
         self.tags: list[str] = sorted(tagger.labels(), key=lambda tag: (tag != OUTSIDE, tag))
+        self.state_weights: dict[tuple[str, str], float] = dump.state_features
         column = {tag: number for number, tag in enumerate(self.tags)}
-        self._row: dict[str, int] = {}
-        for feature, _ in dump.state_features:
-            self._row.setdefault(feature, len(self._row) + 1)
-        # row 0 is for features that the model does not know
-        self._weights = np.zeros((len(self._row) + 1, len(self.tags)))
-        for (feature, tag), weight in dump.state_features.items():
-            self._weights[self._row[feature], column[tag]] = weight
-        self._steps = np.zeros((len(self.tags), len(self.tags)))
+        self.steps = np.zeros((len(self.tags), len(self.tags)))
         for (before, tag), weight in dump.transitions.items():
-            self._steps[column[before], column[tag]] = weight
+            self.steps[column[before], column[tag]] = weight
         for before in self.tags:
             for tag in self.tags:
                 if not may_follow(before, tag):
-                    self._steps[column[before], column[tag]] = -np.inf
-        self._start = np.array([0.0 if may_follow(None, tag) else -np.inf for tag in self.tags])
-        self._of_form: dict[str, Floats] = {}
+                    self.steps[column[before], column[tag]] = -np.inf
+        self.start = np.array([0.0 if may_follow(None, tag) else -np.inf for tag in self.tags])
 
-    def add_up(self, features: Sequence[str]) -> Floats:
-        """The summed weights of some features, one number a tag."""
-        rows = [row for row in map(self._row.get, features) if row]
-        total: Floats = self._weights[rows].sum(axis=0)
-        return total
-
-    def emissions(
-        self, forms: Sequence[Form], sentences: npt.NDArray[np.int64], rows: Sequence[Sequence[str]]
-    ) -> Floats:
-        """Summed weights of all features of the tokens, shape (tokens, tags).
-
-        `sentences` holds the number of the sentence of each token (neighbours count only
-        within it), `rows` the features of each token beside those of forms.
-        """
-        by_form = np.array([self._form_weights(form) for form in forms])
-        total: Floats = by_form[:, 0].copy()
-        for place, distance in enumerate(NEIGHBOURS, start=1):
-            if abs(distance) >= len(forms):
-                continue
-            here = slice(max(0, -distance), len(forms) - max(0, distance))
-            there = slice(max(0, distance), len(forms) - max(0, -distance))
-            same = sentences[here] == sentences[there]
-            total[here] += by_form[there, place] * same[:, None]
-        known = self._row.get
-        flat: list[int] = []
-        borders: list[int] = []
-        for row in rows:
-            borders.append(len(flat))
-            flat.append(0)
-            flat += [number for number in map(known, row) if number]
-        total += np.add.reduceat(self._weights[flat], borders, axis=0)
-        return total
-
-    def _form_weights(self, form: Form) -> Floats:
-        """Weights of a form for its own token and for its neighbours, shape (places, tags)."""
-        weights = self._of_form.get(form.word)
-        if weights is None:
-            if len(self._of_form) >= MOST_FORMS:
-                self._of_form.clear()
-            weights = np.stack(
-                [self.add_up(form.own), *(self.add_up(form.around[d]) for d in NEIGHBOURS)]
-            )
-            self._of_form[form.word] = weights
-        return weights
-
-    def decode(
-        self, emissions: Floats, lengths: Sequence[int]
-    ) -> tuple[npt.NDArray[np.int64], Floats]:
+    def decode(self, emissions: Floats, lengths: Sequence[int]) -> tuple[Integers, Floats]:
         """Best tags (as numbers) and their marginal probabilities, one a token.
 
-        `emissions` holds the sequences behind one another, `lengths` how long each is (> 0).
-        Viterbi and forward-backward as in Rabiner (1989), the latter scaled at each step.
+        `emissions` holds the summed weights of the tokens of all sequences, one sequence behind
+        the other, shape (tokens, tags); `lengths` says how long each sequence is (> 0). Viterbi
+        and forward-backward as in Rabiner (1989), the latter scaled at each step.
         """
+        if not lengths:
+            return np.empty(0, dtype=np.int64), np.empty(0)
         order = np.argsort(-np.asarray(lengths), kind="stable")
         sizes = np.asarray(lengths)[order]
         firsts = (np.cumsum(lengths) - np.asarray(lengths))[order]
-        alive = [int((sizes > step).sum()) for step in range(int(sizes[0]))]
+        alive = np.searchsorted(-sizes, -np.arange(sizes[0]), side="left").tolist()
         # emissions of step t of the sequences that are that long, the longest first
         slices = [emissions[firsts[:count] + step] for step, count in enumerate(alive)]
-        best = self._viterbi(slices, sizes)
+        best = self._viterbi(slices)
         marginal = self._marginals(slices)
+        places = np.concatenate([firsts[:count] + step for step, count in enumerate(alive)])
+        found = np.concatenate(best)
         tags = np.empty(len(emissions), dtype=np.int64)
+        tags[places] = found
         chances = np.empty(len(emissions))
-        for step, count in enumerate(alive):
-            places = firsts[:count] + step
-            tags[places] = best[step]
-            chances[places] = marginal[step][np.arange(count), best[step]]
+        chances[places] = np.concatenate(marginal)[np.arange(len(found)), found]
         return tags, chances
 
-    def _viterbi(
-        self, slices: Sequence[Floats], sizes: npt.NDArray[np.int64]
-    ) -> list[npt.NDArray[np.int64]]:
-        score = slices[0] + self._start
-        sources: list[npt.NDArray[np.int64]] = []
+    def _viterbi(self, slices: Sequence[Floats]) -> list[Integers]:
+        score = slices[0] + self.start
+        sources: list[Integers] = []
         for emission in slices[1:]:
             count = len(emission)
-            reached = score[:count, :, None] + self._steps
+            reached = score[:count, :, None] + self.steps
             source = reached.argmax(axis=1)
             sources.append(source)
-            score[:count] = np.take_along_axis(reached, source[:, None], axis=1)[:, 0] + emission
+            score[:count] = reached.max(axis=1) + emission
         tag = score.argmax(axis=1)
         best = [tag[: len(slices[-1])].copy()]
         for step in range(len(slices) - 2, -1, -1):
@@ -145,9 +97,9 @@ class LinearChain:
         return best[::-1]
 
     def _marginals(self, slices: Sequence[Floats]) -> list[Floats]:
-        steps = np.exp(self._steps)
+        steps = np.exp(self.steps)
         weights = [np.exp(emission - emission.max(axis=1, keepdims=True)) for emission in slices]
-        forward = [weights[0] * np.exp(self._start)]
+        forward = [weights[0] * np.exp(self.start)]
         forward[0] /= forward[0].sum(axis=1, keepdims=True)
         for weight in weights[1:]:
             reached = (forward[-1][: len(weight)] @ steps) * weight
@@ -163,3 +115,75 @@ class LinearChain:
                 before[: len(passed)] = passed / passed.max(axis=1, keepdims=True)
                 backward = before
         return marginals[::-1]
+
+
+class Weights:
+    """The state weights of several chains over one set of features, side by side.
+
+    All arrays have one column a tag of each chain, the chains one behind the other; `split` cuts
+    them apart again.
+    """
+
+    def __init__(self, chains: Sequence[LinearChain]) -> None:
+        self._borders = np.cumsum([len(chain.tags) for chain in chains])
+        self._row: dict[str, int] = {}
+        for chain in chains:
+            for feature, _ in chain.state_weights:
+                self._row.setdefault(feature, len(self._row) + 1)
+        # row 0 is for features that no chain knows
+        self._table = np.zeros((len(self._row) + 1, int(self._borders[-1])))
+        column = 0
+        for chain in chains:
+            place = {tag: column + number for number, tag in enumerate(chain.tags)}
+            for (feature, tag), weight in chain.state_weights.items():
+                self._table[self._row[feature], place[tag]] = weight
+            column += len(chain.tags)
+        self._of_form: dict[Form, Floats] = {}
+
+    def split(self, emissions: Floats) -> list[Floats]:
+        """The emissions of each chain."""
+        return np.split(emissions, self._borders[:-1], axis=1)
+
+    def of_rows(self, rows: Sequence[Sequence[str]]) -> Floats:
+        """Summed weights of the features in each row."""
+        if not rows:
+            return np.empty((0, self._table.shape[1]))
+        known = self._row.get
+        flat: list[int] = []
+        borders: list[int] = []
+        for row in rows:
+            borders.append(len(flat))
+            flat.append(0)
+            flat += filter(None, map(known, row))
+        total: Floats = np.add.reduceat(self._table[flat], borders, axis=0)
+        return total
+
+    def of_forms(self, columns: Sequence[Sequence[Form]], sentences: Integers) -> Floats:
+        """Summed weights of the features that a token and its neighbours have by their forms.
+
+        Each column has one form a token; `sentences` holds the number of the sentence of each
+        token: neighbours count only within it.
+        """
+        count = len(sentences)
+        by_form = np.zeros((count, 1 + len(NEIGHBOURS), self._table.shape[1]))
+        for forms in columns:
+            if count:
+                by_form += np.array(self._form_weights(forms))
+        total: Floats = by_form[:, 0].copy()
+        for place, distance in enumerate(NEIGHBOURS, start=1):
+            if abs(distance) < count:
+                here = slice(max(0, -distance), count - max(0, distance))
+                there = slice(max(0, distance), count - max(0, -distance))
+                same = sentences[here] == sentences[there]
+                total[here] += by_form[there, place] * same[:, None]
+        return total
+
+    def _form_weights(self, forms: Sequence[Form]) -> list[Floats]:
+        """For each form its weights for the token itself and for its neighbours."""
+        kept = self._of_form
+        if len(kept) > MOST_FORMS:
+            kept.clear()
+        for form in set(forms).difference(kept):
+            rows = [form.own, *(form.around[distance] for distance in NEIGHBOURS)]
+            kept[form] = self.of_rows(rows)
+        return [kept[form] for form in forms]

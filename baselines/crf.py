@@ -13,6 +13,7 @@ import hashlib
 import json
 import random
 import tempfile
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,19 +22,34 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from annotate.document import Document, Span, document_to_line, sort_spans, split_layers
 from annotate.errors import DataError
+from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, may_contain
 from annotate.tags import spans_to_tags, tags_to_spans
-from annotate.tokens import Offsets, split_sentences, tokenize
-from baselines.features import FEATURE_VERSION, DocumentNotes, FeatureMaker, Form, host_features
+from annotate.tokens import Offsets, split_sentences
+from baselines.chain import Floats, LinearChain, Weights
+from baselines.features import (
+    FEATURE_VERSION,
+    TokenReader,
+    Tokens,
+    context_rows,
+    full_rows,
+    host_rows,
+)
 
 SOURCE = "crf"
 KIND = "vipol-crf"
 FORMAT = 1
 CARD_NAME = "model.json"
 
-Features = list[list[str]]
+BATCH_CHARACTERS = 100_000
+"""Text that is tagged at once by `label_documents`."""
+
+_Sequence = tuple[list[list[str]], list[str]]
+"""The features of the tokens of a sequence, and their tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,7 @@ class CrfSettings:
 
     c1: float = 0.05
     c2: float = 0.05
-    max_iterations: int = 150
+    max_iterations: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +81,15 @@ class TrainingCounts:
 
 @dataclass(frozen=True)
 class CrfModel:
-    """A trained model: one CRFsuite file a layer (bytes) and what is known of it.
+    """A trained model: one CRFsuite file a layer (bytes), its lexicon (lines of class, tab, entry)
+    and what is known of it.
 
     `inner` is None where the training documents have no inner span.
     """
 
     outer: bytes
     inner: bytes | None
+    lexicon: bytes
     settings: CrfSettings
     seed: int
     training: TrainingCounts
@@ -85,7 +103,7 @@ class CrfModel:
 
     @cached_property
     def _taggers(self) -> "_Taggers":
-        return _Taggers(self.outer, self.inner)
+        return _Taggers(self)
 
     def label_document(self, document: Document) -> tuple[Span, ...]:
         """Legal nested spans with source `crf`; the document's own spans are put aside.
@@ -93,7 +111,14 @@ class CrfModel:
         The score of a span is the least marginal probability of its tags: an upper bound on
         the probability that the model gives to the span.
         """
-        return self._taggers.label(document)
+        return self._taggers.label([document])[0]
+
+    def label_documents(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents with the model's spans, in order: `label_document` for many, several
+        times as fast where documents are short."""
+        for batch in _batches(documents):
+            for document, spans in zip(batch, self._taggers.label(batch), strict=True):
+                yield document.with_spans(spans)
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all; a model that is there is replaced.
@@ -106,56 +131,29 @@ class CrfModel:
 # --- sequences --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    """Tokens of one sentence with their features; `tags` are the outer ones."""
-
-    tokens: list[Offsets]
-    features: Features
-
-
 def _merge_sentences(
-    sentences: Sequence[Offsets], spans: Iterable[Span]
+    sentences: Sequence[Offsets], spans: Sequence[Span]
 ) -> tuple[list[Offsets], int]:
-    """Sentences without the borders that lie inside a span, and how many borders went."""
-    ordered = list(spans)
+    """Sentences without the borders that lie inside a span, and how many borders went.
+
+    `spans` are those of one layer, sorted.
+    """
     merged: list[Offsets] = []
     number = 0
     for start, end in sentences:
-        while number < len(ordered) and ordered[number].end <= start:
+        while number < len(spans) and spans[number].end <= start:
             number += 1
-        if merged and number < len(ordered) and ordered[number].start < merged[-1][1]:
+        if merged and number < len(spans) and spans[number].start < merged[-1][1]:
             merged[-1] = (merged[-1][0], end)
         else:
             merged.append((start, end))
     return merged, len(sentences) - len(merged)
 
 
-def _read_sentences(
-    maker: FeatureMaker, text: str, sentences: Sequence[Offsets]
-) -> Iterator[_Sentence]:
-    tokens = tokenize(text)
-    forms: list[Form] = [maker.form(text[start:end]) for start, end in tokens]
-    notes = DocumentNotes(forms)
-    first = 0
-    for _, end in sentences:
-        last = first
-        while last < len(tokens) and tokens[last][0] < end:
-            last += 1
-        yield _Sentence(tokens[first:last], maker.sentence_features(forms[first:last], notes))
-        first = last
-
-
-def _host_rows(sentence: _Sentence, host: Span) -> tuple[list[Offsets], Features]:
-    """Tokens and features of the part of a sentence that a host span covers."""
-    places = [
-        place
-        for place, (start, end) in enumerate(sentence.tokens)
-        if host.start <= start and end <= host.end
-    ]
-    first, last = places[0], places[-1] + 1
-    rows = host_features(sentence.features[first:last], host.label)
-    return sentence.tokens[first:last], rows
+def _token_ranges(tokens: Tokens, stretches: Iterable[Offsets]) -> list[tuple[int, int]]:
+    """First token and one past the last of each stretch of text; stretches end at token borders."""
+    starts = [start for start, _ in tokens.offsets]
+    return [(bisect_left(starts, start), bisect_left(starts, end)) for start, end in stretches]
 
 
 # --- training ---------------------------------------------------------------------------
@@ -167,46 +165,55 @@ def train_crf(
     seed: int = 13,
     settings: CrfSettings | None = None,
     labels: Sequence[str] = (),
+    lexicon: Sequence[Entry] | None = None,
 ) -> CrfModel:
     """Train both layers on labelled documents.
 
     The seed orders the sentences; L-BFGS itself has no chance in it, so the same documents and
-    seed give the same bytes. `labels` are labels that must occur.
+    seed give the same bytes. `labels` are labels that must occur; `lexicon` are the lists whose
+    matches are features, the project's own unless given; the model keeps a copy.
 
     Raises DataError for no documents, an id that comes twice, no outer entity, or a wanted label
     without an entity.
     """
     settings = settings or CrfSettings()
     _check_training_documents(documents, labels)
-    maker = FeatureMaker()
-    outer: list[tuple[Features, list[str]]] = []
-    inner: list[tuple[Features, list[str]]] = []
+    entries = read_lexicons() if lexicon is None else list(lexicon)
+    reader = TokenReader(Lexicon(entries))
+    outer: list[_Sequence] = []
+    inner: list[_Sequence] = []
     entities: dict[str, Counter[str]] = {layer: Counter() for layer in LAYERS}
-    inexpressible = merged = tokens = 0
+    inexpressible = merged = token_total = 0
     for document in documents:
         layers = split_layers(document.spans)
+        tokens = reader.read(document.text)
+        token_total += len(tokens.offsets)
+        tags, lost = spans_to_tags(tokens.offsets, layers["outer"])
+        guest_tags, lost_guests = spans_to_tags(tokens.offsets, layers["inner"])
+        inexpressible += len(lost) + len(lost_guests)
+        entities["outer"].update(s.label for s in layers["outer"] if s not in lost)
+        entities["inner"].update(s.label for s in layers["inner"] if s not in lost_guests)
         sentences, borders = _merge_sentences(split_sentences(document.text), layers["outer"])
         merged += borders
-        for sentence in _read_sentences(maker, document.text, sentences):
-            tokens += len(sentence.tokens)
-            spans = _within(layers["outer"], sentence.tokens)
-            tags, lost = spans_to_tags(sentence.tokens, spans)
-            inexpressible += len(lost)
-            entities["outer"].update(span.label for span in spans if span not in lost)
-            outer.append((sentence.features, tags))
-            for host in spans:
-                if host.label not in HOSTS or host in lost:
-                    continue
-                host_tokens, rows = _host_rows(sentence, host)
-                guests = _within(layers["inner"], host_tokens)
-                tags, lost_guests = spans_to_tags(host_tokens, guests)
-                inexpressible += len(lost_guests)
-                entities["inner"].update(s.label for s in guests if s not in lost_guests)
-                inner.append((rows, tags))
+        hosts = [span for span in layers["outer"] if span.label in HOSTS and span not in lost]
+        host_ranges = _token_ranges(tokens, [(host.start, host.end) for host in hosts])
+        host_number = 0
+        for first, last in _token_ranges(tokens, sentences):
+            full = full_rows(tokens, first, last)
+            outer.append((full, tags[first:last]))
+            while host_number < len(hosts) and host_ranges[host_number][0] < last:
+                begin, end = host_ranges[host_number]
+                of_host = host_rows(end - begin, hosts[host_number].label)
+                features = [
+                    [*row, *more]
+                    for row, more in zip(full[begin - first : end - first], of_host, strict=True)
+                ]
+                inner.append((features, guest_tags[begin:end]))
+                host_number += 1
     counts = TrainingCounts(
         documents=len(documents),
         sentences=len(outer),
-        tokens=tokens,
+        tokens=token_total,
         entities={layer: dict(sorted(of.items())) for layer, of in entities.items()},
         inexpressible=inexpressible,
         merged=merged,
@@ -215,6 +222,7 @@ def train_crf(
     return CrfModel(
         outer=_train_tagger(outer, settings, seed),
         inner=_train_tagger(inner, settings, seed) if entities["inner"] else None,
+        lexicon=_format_lexicon(entries),
         settings=settings,
         seed=seed,
         training=counts,
@@ -244,14 +252,6 @@ def _check_training_documents(documents: Sequence[Document], labels: Sequence[st
         )
 
 
-def _within(spans: Sequence[Span], tokens: Sequence[Offsets]) -> list[Span]:
-    """The spans that lie inside the stretch of the tokens."""
-    if not tokens:
-        return []
-    start, end = tokens[0][0], tokens[-1][1]
-    return [span for span in spans if start <= span.start and span.end <= end]
-
-
 def _hash_documents(documents: Iterable[Document]) -> str:
     digest = hashlib.sha256()
     for document in documents:
@@ -259,9 +259,7 @@ def _hash_documents(documents: Iterable[Document]) -> str:
     return digest.hexdigest()
 
 
-def _train_tagger(
-    sequences: list[tuple[Features, list[str]]], settings: CrfSettings, seed: int
-) -> bytes:
+def _train_tagger(sequences: Sequence[_Sequence], settings: CrfSettings, seed: int) -> bytes:
     """The bytes of a CRFsuite model."""
     import pycrfsuite
 
@@ -284,50 +282,138 @@ def _train_tagger(
 # --- tagging ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """An outer span that may hold others, with its tokens and the place of the first of them
+    among those of all pages."""
+
+    page: int
+    span: Span
+    offsets: list[Offsets]
+    place: int
+
+
 class _Taggers:
-    """The opened taggers of a model."""
+    """The chains of a model, ready to tag."""
 
-    def __init__(self, outer: bytes, inner: bytes | None) -> None:
-        import pycrfsuite
+    def __init__(self, model: CrfModel) -> None:
+        self._reader = TokenReader(Lexicon(_parse_lexicon(model.lexicon)))
+        files = [model.outer] if model.inner is None else [model.outer, model.inner]
+        self._chains = [LinearChain(data) for data in files]
+        self._weights = Weights(self._chains)
 
-        self._maker = FeatureMaker()
-        self._outer = pycrfsuite.Tagger()
-        self._outer.open_inmemory(outer)
-        self._inner = None
-        if inner is not None:
-            self._inner = pycrfsuite.Tagger()
-            self._inner.open_inmemory(inner)
+    def label(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
+        pages = [_Page(self._reader, document.text) for document in documents]
+        emissions = self._weights.split(
+            np.concatenate([page.emissions(self._weights) for page in pages])
+        )
+        spans: list[list[Span]] = [[] for _ in pages]
+        hosts: list[_Host] = []
+        place = 0
+        lengths = [last - first for page in pages for first, last in page.ranges]
+        outer = self._chains[0]
+        tags, chances = _tags_and_chances(outer, emissions[0], lengths)
+        for number, page in enumerate(pages):
+            offsets = page.tokens.offsets
+            end = place + len(offsets)
+            for span, first, last in _spans_of(offsets, tags[place:end], chances[place:end]):
+                spans[number].append(span)
+                if span.label in HOSTS:
+                    hosts.append(_Host(number, span, offsets[first:last], place + first))
+            place = end
+        if hosts and len(self._chains) > 1:
+            for host, guest in self._find_guests(hosts, emissions[1]):
+                spans[host.page].append(guest)
+        return [sort_spans(of_page) for of_page in spans]
 
-    def label(self, document: Document) -> tuple[Span, ...]:
-        text = document.text
-        spans: list[Span] = []
-        for sentence in _read_sentences(self._maker, text, split_sentences(text)):
-            for span in _tag(self._outer, sentence.tokens, sentence.features):
-                spans.append(span)
-                if span.label in HOSTS and self._inner is not None:
-                    spans.extend(
-                        guest
-                        for guest in _tag(self._inner, *_host_rows(sentence, span))
-                        if may_contain(span.label, guest.label)
-                        and (guest.start, guest.end) != (span.start, span.end)
-                    )
-        return sort_spans(spans)
+    def _find_guests(
+        self, hosts: Sequence[_Host], emissions: Floats
+    ) -> Iterator[tuple[_Host, Span]]:
+        """The inner spans of the hosts that the scheme allows."""
+        inner = self._chains[1]
+        lengths = [len(host.offsets) for host in hosts]
+        rows = [row for host in hosts for row in host_rows(len(host.offsets), host.span.label)]
+        places = np.concatenate(
+            [np.arange(host.place, host.place + len(host.offsets)) for host in hosts]
+        )
+        of_hosts = self._weights.split(self._weights.of_rows(rows))[1]
+        tags, chances = _tags_and_chances(inner, emissions[places] + of_hosts, lengths)
+        place = 0
+        for host in hosts:
+            end = place + len(host.offsets)
+            for guest, _, _ in _spans_of(host.offsets, tags[place:end], chances[place:end]):
+                whole = (guest.start, guest.end) == (host.span.start, host.span.end)
+                if not whole and may_contain(host.span.label, guest.label):
+                    yield host, guest
+            place = end
 
 
-def _tag(tagger: Any, tokens: Sequence[Offsets], features: Features) -> list[Span]:
-    """Spans of the best tags, each with the least marginal probability of its tags."""
-    tagger.set(features)
-    tags: list[str] = tagger.tag()
-    place_of = {start: place for place, (start, _) in enumerate(tokens)}
-    spans: list[Span] = []
-    for span in tags_to_spans(tokens, tags):
-        place = place_of[span.start]
-        score = 1.0
-        while place < len(tokens) and tokens[place][0] < span.end:
-            score = min(score, tagger.marginal(tags[place], place))
+class _Page:
+    """A text made ready: its tokens and the range of tokens of each sentence."""
+
+    __slots__ = ("ranges", "tokens")
+
+    def __init__(self, reader: TokenReader, text: str) -> None:
+        self.tokens = reader.read(text)
+        self.ranges = _token_ranges(self.tokens, split_sentences(text))
+
+    def emissions(self, weights: Weights) -> Floats:
+        """Summed weights of the features of all tokens, in every chain."""
+        lengths = [last - first for first, last in self.ranges]
+        sentences = np.repeat(np.arange(len(lengths)), lengths)
+        rows = [
+            row for first, last in self.ranges for row in context_rows(self.tokens, first, last)
+        ]
+        columns = (self.tokens.words, self.tokens.listings)
+        return weights.of_forms(columns, sentences) + weights.of_rows(rows)
+
+
+def _tags_and_chances(
+    chain: LinearChain, emissions: Floats, lengths: Sequence[int]
+) -> tuple[list[str], list[float]]:
+    numbers, chances = chain.decode(emissions, lengths)
+    return [chain.tags[number] for number in numbers.tolist()], chances.tolist()
+
+
+def _spans_of(
+    offsets: Sequence[Offsets], tags: Sequence[str], chances: Sequence[float]
+) -> Iterator[tuple[Span, int, int]]:
+    """Each span with its score, its first token and one past its last."""
+    place = 0
+    for span in tags_to_spans(offsets, tags):
+        while offsets[place][0] < span.start:
             place += 1
-        spans.append(Span(span.start, span.end, span.label, SOURCE, round(score, 4)))
-    return spans
+        first = place
+        while place < len(offsets) and offsets[place][0] < span.end:
+            place += 1
+        score = round(min(chances[first:place]), 4)
+        yield Span(span.start, span.end, span.label, SOURCE, score), first, place
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents in lists of about BATCH_CHARACTERS together."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _format_lexicon(entries: Iterable[Entry]) -> bytes:
+    return "".join(f"{entry.label}\t{entry.text}\n" for entry in entries).encode()
+
+
+def _parse_lexicon(lexicon: bytes) -> list[Entry]:
+    return [
+        Entry(text, label, f"lexicon.tsv:{number}")
+        for number, line in enumerate(lexicon.decode().splitlines(), start=1)
+        for label, _, text in [line.partition("\t")]
+    ]
 
 
 # --- the model folder -------------------------------------------------------------------
@@ -350,7 +436,7 @@ def _card(model: CrfModel, files: dict[str, bytes]) -> dict[str, Any]:
 
 
 def _model_files(model: CrfModel) -> dict[str, bytes]:
-    files = {"outer.crfsuite": model.outer}
+    files = {"outer.crfsuite": model.outer, "lexicon.tsv": model.lexicon}
     if model.inner is not None:
         files["inner.crfsuite"] = model.inner
     return files
@@ -416,6 +502,7 @@ def load_crf(folder: str | Path) -> CrfModel:
         return CrfModel(
             outer=files["outer.crfsuite"],
             inner=files.get("inner.crfsuite"),
+            lexicon=files["lexicon.tsv"],
             settings=CrfSettings(**card["settings"]),
             seed=card["seed"],
             training=TrainingCounts(**card["training"]),

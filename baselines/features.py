@@ -1,46 +1,88 @@
 """Features of syllable tokens for the CRF: what a token looks like and what stands around it.
 
-A feature is a string; a token has the list of the strings that hold of it. What depends on the
-syllable alone is made once for each form and kept, since a text repeats its forms: that is
-where the speed comes from. `FEATURE_VERSION` changes with any change here, so that a model is
-never fed features that it was not trained on.
+A feature is a string; a token has the list of the strings that hold of it. Most of them depend
+on the surface form of one token alone, or on the lexicon classes of one token alone, its own or
+a neighbour's: these are made once for each form and kept (`Form`), since a text repeats its
+forms. The others are made anew for each token (`context_rows`). `FEATURE_VERSION` changes with any
+change here, so that a model is never fed features that it was not trained on.
 
 For a token with the folded form `w` (`annotate.text.fold`):
 
 - itself: `w`, `w` with its shape, shape, prefixes and suffixes of 1 to 4 letters;
-- its neighbours up to `WINDOW` places away: folded form, and shape of the nearer two;
-- n-grams: pairs of folded forms from two before to two after, pairs and triples of shapes;
-- place: first or last of its sentence, a line in capitals;
-- the run of capitalised tokens it stands in: how long, where in it, what stands before and after;
-- the chunk it stands in, from the last comma or function word on: its first two forms, by
-  which a long title is known to go on;
-- repetition: whether the pair of capitalised forms comes again in the document, whether the form
-  stands behind an honorific anywhere in the document.
+- its neighbours up to two places away: folded form and shape;
+- n-grams: pairs of folded forms from two before to two after, pairs and triples of shapes, shape
+  with the form next to it;
+- the lexicon entries it lies in, its own and those of its neighbours: which class, and whether
+  it is first, inside, last or all of the entry; the pairs of these with the next token's;
+- place: first or last of its sentence, a sentence in capitals;
+- the run of capitalised tokens it stands in: how long, where in it, its first and last form, what
+  stands before and after;
+- repetition: whether the pair of capitalised forms comes again in the document, and whether the
+  form stands behind an honorific anywhere in the document.
+
+The lists are not taken from training entities: a lexicon of those is learned by heart and then
+trusted too much. What stays was chosen by cross-validation over documents.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
 
+from annotate.prelabel.lexicon import Lexicon, has_case
 from annotate.text import fold
+from annotate.tokens import Offsets, tokenize
 
 FEATURE_VERSION = 1
 
-WINDOW = 3
+NEIGHBOURS = (-2, -1, 1, 2)
+"""Distances, in tokens, at which the form of a neighbour is a feature."""
 
-_HONORIFICS = frozenset("ông bà chí anh chị cụ bác đ/c".split())
-"""Words before a person's name (folded); `chí` is the second half of `đồng chí`."""
+MOST_FORMS = 200_000
+"""Forms that are kept before starting again, to bound memory."""
+
+_HONORIFICS = frozenset({"ông", "bà", "chí", "anh", "chị", "cụ", "bác", "đ/c", "c"})
+"""Folded tokens before a person's name; `chí` ends `đồng chí`, `c` ends `đ/c` in two tokens."""
 
 _NAME_LENGTH = 4
 """Most syllables of a Vietnamese name: family name, one or two middle names, given name."""
 
-_CHUNK_BORDERS = frozenset(
-    ', . ; : ( ) " - ! ? /'.split()
-    + "của và thuộc do là được đã cùng với tại cho theo về trong để kiêm từ đến sẽ".split()
-)
-"""Folded forms that a title or the name of a body seldom goes on after."""
-
 _CAPITALS_SHARE = 0.8
 """Share of words in capitals from which a sentence counts as written in capitals."""
+
+
+class Form:
+    """What one token contributes to its own features and to those of its neighbours."""
+
+    __slots__ = ("around", "key", "own")
+
+    def __init__(self, key: str, own: list[str], around: dict[int, list[str]]) -> None:
+        self.key = key
+        self.own = own
+        self.around = around
+
+
+class Word(Form):
+    """A surface form."""
+
+    __slots__ = ("capitalised", "folded", "in_capitals", "is_word", "shape")
+
+    def __init__(self, surface: str) -> None:
+        folded = fold(surface)
+        shape = shape_of(surface)
+        self.folded = folded
+        self.shape = shape
+        self.is_word = surface[0].isalnum()
+        self.capitalised = shape.startswith("X")
+        self.in_capitals = surface.isupper()
+        own = [f"w={folded}", f"c={folded}|{shape}", f"s={shape}"]
+        if self.is_word:
+            for length in range(1, 5):
+                if length < len(folded) or length < 3:
+                    own += [f"p={folded[:length]}", f"f={folded[-length:]}"]
+        around = {d: [f"{d}w={folded}", f"{d}s={shape}"] for d in NEIGHBOURS}
+        super().__init__(surface, own, around)
 
 
 def shape_of(word: str) -> str:
@@ -63,134 +105,231 @@ def shape_of(word: str) -> str:
     return "".join(signs)[:12]
 
 
-class Form:
-    """One surface form with all the features that depend on it alone."""
-
-    __slots__ = ("around", "capitalised", "folded", "in_capitals", "is_word", "own", "shape")
-
-    def __init__(self, word: str) -> None:
-        self.folded = folded = fold(word)
-        self.shape = shape = shape_of(word)
-        self.is_word = word[0].isalnum()
-        self.capitalised = shape.startswith("X")
-        self.in_capitals = word.isupper()
-        self.own = [f"w={folded}", f"c={folded}|{shape}", f"s={shape}"]
-        if self.is_word:
-            for length in range(1, 5):
-                if length < len(folded) or length < 3:
-                    self.own += [f"p={folded[:length]}", f"f={folded[-length:]}"]
-        self.around = {
-            distance: [f"{distance}w={folded}"]
-            + ([f"{distance}s={shape}"] if abs(distance) < 3 else [])
-            for distance in range(-WINDOW, WINDOW + 1)
-            if distance
-        }
+def _listing(classes: str) -> Form:
+    """The form of a token's lexicon classes, joined by spaces (may be empty)."""
+    names = classes.split()
+    return Form(
+        classes,
+        [f"x={name}" for name in names],
+        {distance: [f"{distance}x={name}" for name in names] for distance in NEIGHBOURS},
+    )
 
 
-class DocumentNotes:
-    """What the features of a token need to know of the whole document."""
+class Tokens:
+    """The tokens of a text with their forms; all sequences have one item a token."""
 
-    __slots__ = ("named", "repeated")
+    __slots__ = ("listings", "named", "offsets", "repeated", "words")
 
-    def __init__(self, forms: Sequence[Form]) -> None:
+    def __init__(self, offsets: list[Offsets], words: list[Word], listings: list[Form]) -> None:
+        self.offsets = offsets
+        self.words = words
+        self.listings = listings
         pairs = Counter(
             (one.folded, other.folded)
-            for one, other in zip(forms, forms[1:], strict=False)
+            for one, other in pairwise(words)
             if one.capitalised and other.capitalised
         )
         self.repeated = {pair for pair, count in pairs.items() if count > 1}
-        self.named = _behind_honorifics(forms)
+        self.named = _behind_honorifics(words)
 
 
-def _behind_honorifics(forms: Sequence[Form]) -> set[str]:
+def _behind_honorifics(words: Sequence[Word]) -> set[str]:
     """Folded forms of the capitalised tokens that follow an honorific somewhere."""
     named: set[str] = set()
-    for number, form in enumerate(forms):
-        if form.folded in _HONORIFICS and not form.capitalised:
-            for follower in forms[number + 1 : number + 1 + _NAME_LENGTH]:
+    for number, word in enumerate(words):
+        if word.folded in _HONORIFICS and not word.capitalised:
+            for follower in words[number + 1 : number + 1 + _NAME_LENGTH]:
                 if not follower.capitalised:
                     break
                 named.add(follower.folded)
     return named
 
 
-class FeatureMaker:
-    """Makes features; keeps the forms that it has met."""
+class TokenReader:
+    """Reads texts into tokens with their forms; keeps the forms that it has met."""
 
-    def __init__(self) -> None:
-        self._forms: dict[str, Form] = {}
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._words: dict[str, Word] = {}
+        self._listings: dict[str, Form] = {}
 
-    def form(self, word: str) -> Form:
-        """The form of a word, made once."""
-        form = self._forms.get(word)
-        if form is None:
-            form = self._forms[word] = Form(word)
-        return form
+    def read(self, text: str) -> Tokens:
+        """The tokens of a text."""
+        offsets = tokenize(text)
+        if len(self._words) > MOST_FORMS:
+            self._words.clear()
+        words: list[Word] = []
+        for start, end in offsets:
+            surface = text[start:end]
+            word = self._words.get(surface)
+            if word is None:
+                word = self._words[surface] = Word(surface)
+            words.append(word)
+        listings: list[Form] = []
+        for classes in self._classes(text, offsets, words):
+            listing = self._listings.get(classes)
+            if listing is None:
+                listing = self._listings[classes] = _listing(classes)
+            listings.append(listing)
+        return Tokens(offsets, words, listings)
 
-    def sentence_features(self, forms: Sequence[Form], notes: DocumentNotes) -> list[list[str]]:
-        """The features of each token of one sentence."""
-        count = len(forms)
-        folded = ["<", "<", *(form.folded for form in forms), ">", ">", ">"]
-        shapes = ["<", "<", *(form.shape for form in forms), ">", ">", ">"]
-        run_starts, run_ends = _capitalised_runs(forms)
-        in_capitals = _in_capitals(forms)
-        chunk = 0
-        rows: list[list[str]] = []
-        for i, form in enumerate(forms):
-            row = form.own.copy()
-            for distance in range(max(-WINDOW, -i), min(WINDOW, count - 1 - i) + 1):
-                if distance:
-                    row += forms[i + distance].around[distance]
-            w2, w1, w, v1, v2 = folded[i : i + 5]
-            s1, s, t1 = shapes[i + 1 : i + 4]
-            row += (
-                f"a={w1}|{w}",
-                f"b={w}|{v1}",
-                f"d={w2}|{w1}",
-                f"e={v1}|{v2}",
-                f"g={s1}|{s}",
-                f"h={s}|{t1}",
-                f"i={s1}|{s}|{t1}",
-                f"j={s}|{v1}",
-                f"k={w1}|{s}",
-            )
-            if i == 0:
-                row.append("first")
-            if i == count - 1:
-                row.append("last")
-            if in_capitals:
-                row.append(f"caps={s}")
-            if form.capitalised:
-                start, end = run_starts[i], run_ends[i]
-                row += (
-                    f"l={min(end - start, 6)}",
-                    f"m={min(i - start, 4)}|{min(end - 1 - i, 4)}",
-                    f"n={folded[start + 1]}",
-                    f"o={folded[end + 2]}",
-                )
-                row.append(f"r={(w1, w) in notes.repeated}|{(w, v1) in notes.repeated}")
-                if w in notes.named:
-                    row.append("named")
-            if w in _CHUNK_BORDERS:
-                chunk = i + 1
-            elif i > chunk:
-                row.append(f"q={folded[chunk + 2]}")
-                if i > chunk + 1:
-                    row.append(f"u={folded[chunk + 2]}|{folded[chunk + 3]}")
-            rows.append(row)
-        return rows
+    def _classes(self, text: str, offsets: Sequence[Offsets], words: Sequence[Word]) -> list[str]:
+        """The lexicon classes of each token, as `B-title E-city`.
+
+        Within a class the leftmost, longest entry wins; classes may overlap.
+        """
+        first = {start: number for number, (start, _) in enumerate(offsets)}
+        last = {end: number for number, (_, end) in enumerate(offsets)}
+        found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        matches: Any = self._lexicon.automaton.iter(fold(text))
+        for place, (length, entries) in matches:
+            end = place + 1
+            start = end - length
+            if start in first and end in last:
+                for name, case, natural in entries:
+                    if has_case(text, start, end, natural, case):
+                        found[name].append((first[start], -last[end]))
+        classes: list[list[str]] = [[] for _ in offsets]
+        for name in sorted(found):
+            reach = -1
+            for begin, negative in sorted(found[name]):
+                finish = -negative
+                if begin <= reach:
+                    continue
+                reach = finish
+                if begin == finish:
+                    classes[begin].append(f"S-{name}")
+                    continue
+                classes[begin].append(f"B-{name}")
+                for number in range(begin + 1, finish):
+                    classes[number].append(f"I-{name}")
+                classes[finish].append(f"E-{name}")
+        lists = self._lexicon.words
+        for word, names in zip(words, classes, strict=True):
+            if word.folded in lists["stop"]:
+                names.append("stop")
+            if word.capitalised:
+                names += [
+                    name for name in ("surname", "surname.rare") if word.folded in lists[name]
+                ]
+        return [" ".join(names) for names in classes]
 
 
-def _capitalised_runs(forms: Sequence[Form]) -> tuple[list[int], list[int]]:
+def context_rows(tokens: Tokens, first: int, last: int) -> list[list[str]]:
+    """The features of the tokens `first` to `last` (exclusive), one sentence, beside those that
+    their forms and their neighbours' forms contribute."""
+    words = tokens.words[first:last]
+    folded = ["<", *(word.folded for word in words), ">"]
+    shapes = ["<", *(word.shape for word in words), ">"]
+    classes = ["<", *(listing.key for listing in tokens.listings[first:last]), ">"]
+    # pairs[i + 2] are token i and the next
+    pairs = [_pair_features(*pair) for pair in pairwise(["<", *folded, ">"])]
+    starts, ends = _capitalised_runs(words)
+    capitals = [f"caps={shape}" for shape in shapes] if _in_capitals(words) else None
+    rows: list[list[str]] = []
+    for i, word in enumerate(words):
+        left, _, right = folded[i : i + 3]
+        shape = shapes[i + 1]
+        row = [
+            pairs[i][0],
+            pairs[i + 1][1],
+            pairs[i + 2][2],
+            pairs[i + 3][3],
+            *_shape_features(shapes[i], shape, shapes[i + 2]),
+            *_class_features(classes[i], classes[i + 1], classes[i + 2]),
+            *_side_features(left, shape, right),
+        ]
+        if word.capitalised:
+            row += _run_features(folded, starts[i], ends[i], i)
+            here = word.folded
+            row.append(f"r={(left, here) in tokens.repeated}|{(here, right) in tokens.repeated}")
+            if here in tokens.named:
+                row.append("named")
+        if capitals:
+            row += ("caps", capitals[i + 1])
+        rows.append(row)
+    if rows:
+        rows[0].append("first")
+        rows[-1].append("last")
+    return rows
+
+
+# These are made again and again of the same parts: keeping them saves making and hashing strings.
+
+
+@lru_cache(maxsize=2**17)
+def _pair_features(left: str, right: str) -> tuple[str, str, str, str]:
+    """What a pair of folded forms is to the token two behind its first, to that behind its first
+    (its second), to its first and to the one before."""
+    pair = f"{left}|{right}"
+    return f"d={pair}", f"a={pair}", f"b={pair}", f"e={pair}"
+
+
+@lru_cache(maxsize=2**16)
+def _shape_features(before: str, shape: str, behind: str) -> tuple[str, str, str]:
+    return f"g={before}|{shape}", f"h={shape}|{behind}", f"i={before}|{shape}|{behind}"
+
+
+@lru_cache(maxsize=2**16)
+def _class_features(before: str, classes: str, behind: str) -> tuple[str, str]:
+    return f"y={before}|{classes}", f"z={classes}|{behind}"
+
+
+@lru_cache(maxsize=2**17)
+def _side_features(left: str, shape: str, right: str) -> tuple[str, str]:
+    return f"j={shape}|{right}", f"k={left}|{shape}"
+
+
+def _run_features(folded: Sequence[str], start: int, end: int, place: int) -> tuple[str, ...]:
+    """The run from `start` to `end` (exclusive) around `place`; `folded` has a border in front."""
+    return (
+        f"l={min(end - start, 6)}",
+        f"m={min(place - start, 4)}|{min(end - 1 - place, 4)}",
+        f"n={folded[start]}",
+        f"o={folded[end + 1]}",
+        f"q={folded[start + 1]}",
+        f"t={folded[start - 1] if start else '<'}|{folded[start]}",
+        f"u={folded[end]}",
+    )
+
+
+def host_rows(count: int, label: str) -> list[list[str]]:
+    """What the `count` tokens of a host span have beside their features in the sentence: the label
+    of the host and how far its edges are."""
+    return [
+        [
+            f"host={label}",
+            f"from={min(place, 4)}|{label}",
+            f"to={min(count - 1 - place, 4)}|{label}",
+        ]
+        for place in range(count)
+    ]
+
+
+def full_rows(tokens: Tokens, first: int, last: int) -> list[list[str]]:
+    """All features of the tokens `first` to `last` (exclusive), one sentence: what training is
+    given. In tagging `baselines.chain.Weights` adds up the same features."""
+    full: list[list[str]] = []
+    for number, row in enumerate(context_rows(tokens, first, last), start=first):
+        features = [*tokens.words[number].own, *tokens.listings[number].own]
+        for distance in NEIGHBOURS:
+            if first <= number + distance < last:
+                features += tokens.words[number + distance].around[distance]
+                features += tokens.listings[number + distance].around[distance]
+        full.append([*features, *row])
+    return full
+
+
+def _capitalised_runs(words: Sequence[Word]) -> tuple[list[int], list[int]]:
     """For each token the first and the one past the last of its run of capitalised tokens."""
-    starts, ends = [0] * len(forms), [0] * len(forms)
+    starts, ends = [0] * len(words), [0] * len(words)
     start = 0
-    while start < len(forms):
-        if not forms[start].capitalised:
+    while start < len(words):
+        if not words[start].capitalised:
             start += 1
             continue
         end = start + 1
-        while end < len(forms) and forms[end].capitalised:
+        while end < len(words) and words[end].capitalised:
             end += 1
         starts[start:end] = [start] * (end - start)
         ends[start:end] = [end] * (end - start)
@@ -198,22 +337,7 @@ def _capitalised_runs(forms: Sequence[Form]) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
-def _in_capitals(forms: Sequence[Form]) -> bool:
-    words = [form for form in forms if form.is_word]
-    capitals = sum(form.in_capitals for form in words)
-    return len(words) >= 3 and capitals >= _CAPITALS_SHARE * len(words)
-
-
-def host_features(rows: Sequence[list[str]], label: str) -> list[list[str]]:
-    """Features of the tokens of one host span: their own in the sentence (`rows` of the span),
-    the label of the host and how far its edges are."""
-    last = len(rows) - 1
-    return [
-        [
-            *row,
-            f"host={label}",
-            f"from={min(place, 4)}|{label}",
-            f"to={min(last - place, 4)}|{label}",
-        ]
-        for place, row in enumerate(rows)
-    ]
+def _in_capitals(words: Sequence[Word]) -> bool:
+    count = sum(word.is_word for word in words)
+    capitals = sum(word.in_capitals for word in words if word.is_word)
+    return count >= 3 and capitals >= _CAPITALS_SHARE * count

@@ -27,6 +27,9 @@ CONTEXT = 60
 EXAMPLES_PER_KIND = 50
 """Mistakes of one kind shown on the page and in the Markdown; the JSON has all of them."""
 
+NO_FIGURE = "–"
+"""Stands where neither gold nor predictions have the label."""
+
 KIND_MEANINGS: Mapping[Kind, str] = {
     "type": "same place, another label",
     "border": "same label, another place",
@@ -35,7 +38,7 @@ KIND_MEANINGS: Mapping[Kind, str] = {
     "spurious": "predicted, not in gold",
 }
 
-LAYER_TITLES = {"outer": "Outer layer (headline)", "inner": "Inner layer"}
+LAYER_TITLES = {"outer": "Outer layer", "inner": "Inner layer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +124,19 @@ _FIGURE_HEADS = ("precision", "recall", "F1", "support")
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """A table: its heads and rows of plain text. The first column is text, the others numbers."""
+    """A table: its heads and rows of plain text."""
 
     title: str
     heads: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether a column holds figures, which are set to the right."""
+        return [
+            all(cell == NO_FIGURE or cell.replace(".", "").isdigit() for cell in column)
+            for column in zip(*self.rows, strict=True)
+        ] or [False] * len(self.heads)
 
 
 def _headline(scores: Scores) -> str:
@@ -142,12 +153,12 @@ def _headline_reading(scores: Scores) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    return NO_FIGURE if value is None else f"{value:.4f}"
 
 
 def _cells(figures: Figures) -> tuple[str, ...]:
     if figures.f1 is None:
-        return ("–",) * 4
+        return (NO_FIGURE,) * 4
     values = (figures.precision, figures.recall, figures.f1)
     return (*map(_figure, values), str(figures.support))
 
@@ -351,7 +362,7 @@ def _list_to_markdown(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _grid_to_markdown(grid: _Grid) -> str:
-    rule = ["---", *["---:"] * (len(grid.heads) - 1)]
+    rule = ["---:" if number else "---" for number in grid.numeric]
     rows = [grid.heads, tuple(rule), *grid.rows]
     return "\n".join(
         "| " + " | ".join(_escape_markdown(cell) if n != 1 else cell for cell in row) + " |"
@@ -369,7 +380,7 @@ def _escape_markdown(text: str) -> str:
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
-body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; max-width: 60rem; margin: 2rem auto;
+body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; max-width: 68rem; margin: 2rem auto;
        padding: 0 1rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; } h3 { margin: 1.5rem 0 .3rem; }
 .headline { font-size: 2.2rem; font-weight: 700; margin: .5rem 0 0; }
@@ -377,8 +388,8 @@ h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; } h3 { margin: 1.5rem 0 .3rem;
 .grids { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }
+.number { text-align: right; }
 tr.average td { font-weight: 600; background: var(--soft); }
 summary { cursor: pointer; font-weight: 600; margin-top: 1rem; }
 ul.mistakes { list-style: none; padding: 0; }
@@ -431,16 +442,18 @@ def _grids_to_html(grids: Iterable[_Grid]) -> str:
 
 
 def _grid_to_html(grid: _Grid, titled: bool = True) -> str:
-    def cell(tag: str, text: str) -> str:
-        text_class = "" if text[:1].isdigit() or text == "–" or tag == "th" else ' class="text"'
-        return f"<{tag}{text_class}>{html.escape(text)}</{tag}>"
+    kinds = [" class=number" if number else "" for number in grid.numeric]
+
+    def cells(tag: str, texts: Sequence[str]) -> str:
+        return "".join(
+            f"<{tag}{kind}>{html.escape(text)}</{tag}>"
+            for kind, text in zip(kinds, texts, strict=True)
+        )
 
     title = f"<h3>{html.escape(grid.title)}</h3>" if titled else ""
-    heads = "".join(cell("th", head) for head in grid.heads)
+    heads = cells("th", grid.heads)
     rows = "".join(
-        f"<tr{' class=average' if row[0] in ('micro', 'macro') else ''}>"
-        + "".join(cell("td", text) for text in row)
-        + "</tr>"
+        f"<tr{' class=average' if row[0] in ('micro', 'macro') else ''}>{cells('td', row)}</tr>"
         for row in grid.rows
     )
     head = f"<thead><tr>{heads}</tr></thead>" if any(grid.heads) else ""

@@ -2,12 +2,13 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from strategies import documents as any_documents
 from annotate.agreement import measure_agreement
 from annotate.dataset.build import build_dataset, format_build, read_dataset_source
 from annotate.dataset.card import About, read_sections
+from annotate.dataset.duplicates import SIMILAR, find_clusters
 from annotate.dataset.folder import read_manifest, replace_dataset
 from annotate.dataset.load import load_documents
 from annotate.dataset.rows import (
@@ -31,9 +33,10 @@ from annotate.dataset.rows import (
     row_to_document,
     rows_to_spans,
 )
-from annotate.dataset.split import SPLITS, assign_splits, find_clusters
-from annotate.dataset.words import segment_texts, segment_words
-from annotate.document import Document, Span, document_to_dict
+from annotate.dataset.split import SPLITS, SplitBy, assign_splits
+from annotate.dataset.tables import CHUNK, make_all_tables
+from annotate.dataset.words import segment_words
+from annotate.document import Document, Span
 from annotate.errors import DataError
 from annotate.tokens import split_sentences
 
@@ -203,8 +206,8 @@ def test_a_token_is_cut_where_an_entity_ends_inside_it(tmp_path: Path) -> None:
 
 def test_cutting_a_word_leaves_no_white_space_in_the_pieces() -> None:
     text = "ông Trần  Cao ký"
-    assert cut_tokens(text, [(4, 16)], {8, 10, 13}) == ([(4, 8), (10, 13), (14, 16)], 1)
-    assert cut_tokens(text, [(0, 3), (4, 16)], {4, 16}) == ([(0, 3), (4, 16)], 0)
+    assert cut_tokens(text, [(4, 16)], [8, 10, 13]) == ([(4, 8), (10, 13), (14, 16)], 1)
+    assert cut_tokens(text, [(0, 3), (4, 16)], [4, 16]) == ([(0, 3), (4, 16)], 0)
 
 
 def test_a_sentence_end_inside_an_entity_is_no_end() -> None:
@@ -250,9 +253,19 @@ def test_words_keep_their_spelling() -> None:
     assert "".join("".join(words).split()) == "".join(text.split())
 
 
-def test_processes_segment_as_one_does() -> None:
-    tasks = [(document.text, split_sentences(document.text)) for document in articles(40)]
-    assert list(segment_texts(tasks, processes=2)) == list(segment_texts(tasks))
+def test_several_processes_make_the_same_tables(tmp_path: Path) -> None:
+    gold = articles(CHUNK + 10)
+    for name, processes in (("one", 1), ("two", 2)):
+        build_dataset(gold, tmp_path / name, processes=processes)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_an_error_in_a_process_arrives() -> None:
+    bad = Document("bad", "Lan họp", (Span(0, 4, "PERSON"),))
+    gold = [bad, *articles(CHUNK - 1), bad]
+    made = make_all_tables({"train": gold}, origins=False, processes=2)
+    with pytest.raises(DataError, match="document bad: PERSON 0-4"):
+        list(made)
 
 
 # --- Splits ----------------------------------------------------------------------------------
@@ -268,6 +281,43 @@ def test_documents_with_one_text_are_in_one_split() -> None:
     where = {document.id: split for document, split in zip(gold, splits, strict=True)}
     for number in range(6):
         assert where[f"copy-{number}"] == where[f"vn-{number:03}"]
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    syllables = text.lower().split()
+    return {tuple(syllables[n : n + 5]) for n in range(max(1, len(syllables) - 4))}
+
+
+def test_near_duplicates_are_found_as_by_comparing_all_pairs() -> None:
+    """Copies of 30 invented texts with more and more syllables changed, and all pairs counted.
+
+    Where no pair is near the threshold the clusters are exactly those of all pairs.
+    """
+    generator = random.Random(4)
+    words = [head + tail for head in "bdghklmntv" for tail in ("a", "an", "ang", "i", "oi", "u")]
+    texts = []
+    for number in range(30):
+        syllables = generator.choices(words, k=150 + number)
+        texts.append(" ".join(syllables))
+        for changed in (1, 2, 60):
+            copy = list(syllables)
+            for place in generator.sample(range(len(copy)), changed):
+                copy[place] = "xoay"
+            texts.append(" ".join(copy))
+    documents = [Document(str(number), text) for number, text in enumerate(texts)]
+    expected = {number: {number} for number in range(len(texts))}
+    sets = [shingles(text) for text in texts]
+    for one, two in combinations(range(len(texts)), 2):
+        similarity = len(sets[one] & sets[two]) / len(sets[one] | sets[two])
+        assert not 0.4 < similarity < 0.6
+        if similarity >= SIMILAR:
+            joined = expected[one] | expected[two]
+            for number in joined:
+                expected[number] = joined
+    clusters = find_clusters(documents)
+    assert {frozenset(cluster) for cluster in clusters} == set(map(frozenset, expected.values()))
+    assert sorted(number for cluster in clusters for number in cluster) == list(range(len(texts)))
+    assert len(clusters) == 60
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 7, 11, 30])
@@ -304,6 +354,66 @@ def test_splits_are_balanced_over_labels() -> None:
     assert len(total) == 5
     for label, count in total.items():
         assert abs(test[label] / count - 0.1) < 0.02
+
+
+def split_by(documents: list[Document], by: SplitBy, seed: int = 13) -> dict[str, list[Document]]:
+    splits = assign_splits(documents, find_clusters(documents), by=by, seed=seed)
+    return {
+        split: [d for d, where in zip(documents, splits, strict=True) if where == split]
+        for split in SPLITS
+    }
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 41])
+def test_splits_by_date_go_from_old_to_new(count: int) -> None:
+    gold = [article(n, published=f"20{(n * 7) % 50:02}-03-05") for n in range(count)]
+    parts = split_by(gold, "date")
+    dates = {split: [document.meta["published"] for document in parts[split]] for split in SPLITS}
+    assert all(dates.values())
+    assert max(dates["train"]) <= min(dates["validation"])
+    assert max(dates["validation"]) <= min(dates["test"])
+    if count >= 10:
+        assert abs(len(parts["train"]) - 0.8 * count) <= 1
+
+
+def test_splits_by_date_keep_copies_with_the_older_one() -> None:
+    gold = [article(n, published=f"2019-01-{n + 1:02}") for n in range(10)]
+    gold.append(Document("copy", gold[0].text, (), {"published": "2020-01-01"}))
+    assert "copy" in {document.id for document in split_by(gold, "date")["train"]}
+
+
+def test_splits_by_source_part_no_source() -> None:
+    gold = [article(n, source=f"báo {n % 7}") for n in range(42)]
+    gold.append(Document("copy", gold[0].text, (), {"source": "báo 1"}))  # joins báo 0 and báo 1
+    parts = split_by(gold, "source")
+    sources = [{document.meta["source"] for document in parts[split]} for split in SPLITS]
+    assert all(sources)
+    assert not any(one & two for one, two in combinations(sources, 2))
+    assert any({"báo 0", "báo 1"} <= found for found in sources)
+
+
+def test_random_splits_have_the_right_sizes() -> None:
+    gold = articles(50)
+    assert [len(part) for part in split_by(gold, "random").values()] == [40, 5, 5]
+    assert split_by(gold, "random") != split_by(gold, "random", seed=14)
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("date", "document vn-000: no 'published' in 'meta'"),
+        ("source", "document vn-000: no 'source' in 'meta'"),
+    ],
+)
+def test_documents_that_do_not_say_what_is_split_by_are_refused(by: SplitBy, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split_by(articles(5), by)
+
+
+def test_two_sources_are_too_few() -> None:
+    gold = [article(n, source=f"báo {n % 2}") for n in range(10)]
+    with pytest.raises(DataError, match="10 documents make 2 sources; at least 3"):
+        split_by(gold, "source")
 
 
 # --- The folder ------------------------------------------------------------------------------
@@ -376,7 +486,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(DataError, match="is a file; a folder"):
         build_dataset(articles(4), tmp_path / "file")
-    with pytest.raises(DataError, match=r"cannot be written .*; choose another folder"):
+    with pytest.raises(DataError, match=r"cannot be written .*choose another folder"):
         build_dataset(articles(4), tmp_path / "file" / "out")
     assert contents(tmp_path) == {"file": b"x"}
 
@@ -395,24 +505,17 @@ def test_a_build_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_no_more_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    build_dataset(articles(4), tmp_path / "out")
-    before = contents(tmp_path / "out")
-    gold = [document_to_dict(document) for document in articles(60)]
-    (tmp_path / "gold.json").write_text(json.dumps(gold), encoding="utf-8")
-    script = """
-import json, resource
-from pathlib import Path
-from annotate.dataset.build import build_dataset
-from annotate.document import document_from_dict
-gold = [document_from_dict(record, "gold") for record in json.loads(Path("gold.json").read_text())]
-resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
-build_dataset(gold, Path("out"))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert "DataError: out: cannot be written" in done.stderr
-    assert contents(tmp_path / "out") == before
+    resource = pytest.importorskip("resource")
+    build_dataset(articles(4), tmp_path)
+    before = contents(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, hard))  # bytes a file; the card has more
+    try:
+        with pytest.raises(DataError, match=r"cannot be written .*; it is as it was before"):
+            build_dataset(articles(20), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(tmp_path) == before
 
 
 def test_an_error_while_files_are_moved_puts_them_back(tmp_path: Path) -> None:
@@ -441,9 +544,25 @@ def test_a_build_goes_on_where_one_was_killed(tmp_path: Path) -> None:
     (folder / "extra").mkdir()
     (folder / "extra/train.parquet").write_bytes(b"new")
     (folder / ".vipol-build-killed/old").mkdir(parents=True)
-    (folder / "README.md").rename(folder / ".vipol-build-killed/old/README.md")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    card = card.replace("keep limits -->\nNot described yet.", "keep limits -->\nMine.")
+    (folder / ".vipol-build-killed/old/README.md").write_text(card, encoding="utf-8")
+    (folder / "README.md").unlink()
     build_dataset(articles(9), folder)
-    assert contents(folder) == contents(tmp_path / "whole")
+    after, whole = contents(folder), contents(tmp_path / "whole")
+    limits = read_sections(after.pop("README.md").decode(), "card")["limits"]
+    assert limits == "Mine."  # what a person wrote is not lost with the killed build
+    del whole["README.md"], after["manifest.json"], whole["manifest.json"]
+    assert after == whole
+
+
+def test_two_builds_at_once_do_not_mix(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with replace_dataset(tmp_path, {}) as new:
+        with pytest.raises(DataError, match="another build is writing here"):
+            build_dataset(articles(4), tmp_path)
+        (new / "a").write_text("first", encoding="utf-8")
+    assert contents(tmp_path).keys() == {"a", "manifest.json"}
 
 
 @pytest.mark.parametrize(
@@ -601,7 +720,7 @@ def test_the_report_in_words(tmp_path: Path) -> None:
 def test_progress_counts_the_documents(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     build_dataset(articles(4), tmp_path, progress=lambda done, of: calls.append((done, of)))
-    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls == [(2, 4), (3, 4), (4, 4)]  # split by split
 
 
 # --- Loading what is no dataset --------------------------------------------------------------

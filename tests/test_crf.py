@@ -1,8 +1,12 @@
 """The CRF: it learns what it is shown, says the same after save and load, and obeys the scheme."""
 
 import json
+import math
+from functools import cache
+from itertools import pairwise, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,33 +14,42 @@ from hypothesis import strategies as st
 from annotate.document import Document, Span, find_illegal, split_layers
 from annotate.errors import DataError
 from annotate.markup import parse_markup
+from annotate.prelabel.lexicon import Lexicon, read_lexicons
 from annotate.scheme import HOSTS, may_contain
 from annotate.tokens import split_sentences
+from baselines.chain import Floats, LinearChain, Weights
 from baselines.crf import CrfModel, CrfSettings, is_model_folder, load_crf, train_crf
+from baselines.features import TokenReader, context_rows, full_rows
 from baselines.score import score_documents
 
 SOURCES = {
-    "a": """\
-ĐẠI HỘI [ĐẢNG BỘ HUYỆN SƠN HÀ]{ORG}
-
-Sáng [ngày 13/10/2011]{DATE}, đồng chí [Trần Quốc Minh]{PERSON}, [Bí thư [Huyện ủy Sơn Hà]{ORG}]{POSITION}, \
-khai mạc hội nghị. Ông [Minh]{PERSON} đọc [Kế hoạch số 07-KH/HU]{DOCUMENT_REF} của [Huyện ủy]{ORG}.""",
-    "b": """\
-[Bộ trưởng]{POSITION} [Lê Thị Hoài An]{PERSON} gặp [Phó Chủ tịch [UBND tỉnh Phú Lộc]{ORG}]{POSITION} \
-[Đỗ Văn Kha]{PERSON} hôm [14/10]{DATE}. Bà [An]{PERSON} nêu [Điều 5 [Điều lệ Đảng]{ORG}]{DOCUMENT_REF}.""".replace(
-        "[Điều lệ Đảng]{ORG}", "[Điều lệ Công đoàn Việt Nam]{ORG}"
+    "a": (
+        "ĐẠI HỘI [ĐẢNG BỘ HUYỆN SƠN HÀ]{ORG}\n\n"
+        "Sáng [ngày 13/10/2011]{DATE}, đồng chí [Trần Quốc Minh]{PERSON}, "
+        "[Bí thư [Huyện ủy Sơn Hà]{ORG}]{POSITION}, khai mạc hội nghị. "
+        "Ông [Minh]{PERSON} đọc [Kế hoạch số 07-KH/HU]{DOCUMENT_REF} của [Huyện ủy]{ORG}."
     ),
-    "c": """\
-Theo [Hiến pháp [năm 2013]{DATE}]{DOCUMENT_REF}, [Quốc hội]{ORG} bầu [Chủ tịch nước]{POSITION}. \
-[Vụ Pháp chế]{ORG} thuộc [Bộ Tư pháp]{ORG} dẫn [Luật Đất đai]{DOCUMENT_REF} trong [quý III]{DATE}.""",
-    "d": """\
-Trong nhiệm kỳ [2020-2025]{DATE}, [Trưởng [Ban Tổ chức Thành ủy]{ORG}]{POSITION} [Vũ Đình Lâm]{PERSON} \
-nhận [Công văn 1234/VPCP-KTTH]{DOCUMENT_REF}. Các đảng viên, cán bộ không có trong danh sách.""",
-}  # fmt: skip
+    "b": (
+        "[Bộ trưởng]{POSITION} [Lê Thị Hoài An]{PERSON} gặp "
+        "[Phó Chủ tịch [UBND tỉnh Phú Lộc]{ORG}]{POSITION} [Đỗ Văn Kha]{PERSON} hôm [14/10]{DATE}. "
+        "Bà [An]{PERSON} nêu [Điều 5 Điều lệ [Công đoàn Việt Nam]{ORG}]{DOCUMENT_REF}."
+    ),
+    "c": (
+        "Theo [Hiến pháp [năm 2013]{DATE}]{DOCUMENT_REF}, [Quốc hội]{ORG} bầu "
+        "[Chủ tịch nước]{POSITION}. [Vụ Pháp chế]{ORG} thuộc [Bộ Tư pháp]{ORG} dẫn "
+        "[Luật Đất đai]{DOCUMENT_REF} trong [quý III]{DATE}."
+    ),
+    "d": (
+        "Trong nhiệm kỳ [2020-2025]{DATE}, [Trưởng [Ban Tổ chức Thành ủy]{ORG}]{POSITION} "
+        "[Vũ Đình Lâm]{PERSON} nhận [Công văn 1234/VPCP-KTTH]{DOCUMENT_REF}. "
+        "Các đảng viên, cán bộ không có trong danh sách."
+    ),
+}
 
-UNSEEN = """\
-Chiều [ngày 20/10/2011]{DATE}, [Bí thư [Huyện ủy Sơn Hà]{ORG}]{POSITION} tiếp [Phó Chủ tịch UBND xã]{POSITION}.
-"""
+UNSEEN = (
+    "Chiều [ngày 20/10/2011]{DATE}, [Bí thư [Huyện ủy Sơn Hà]{ORG}]{POSITION} tiếp "
+    "[Phó Chủ tịch UBND xã]{POSITION}."
+)
 
 
 def documents() -> list[Document]:
@@ -53,7 +66,7 @@ def test_it_learns_what_it_is_shown(model: CrfModel):
     predicted = [one.with_spans(model.label_document(one.with_spans([]))) for one in gold]
     scores = score_documents(gold, predicted)
     assert scores.nested.micro.f1 == 1.0
-    assert scores.layers["inner"].seqeval.micro.support == 6
+    assert scores.layers["inner"].seqeval.micro.support == 5
 
 
 def test_spans_have_source_and_score(model: CrfModel):
@@ -229,3 +242,82 @@ def test_what_comes_out_obeys_the_scheme(model: CrfModel, pieces: list[str]):
         assert [host.label in HOSTS and may_contain(host.label, inner.label) for host in hosts] == [
             True
         ]
+
+
+@pytest.mark.parametrize("layer", ["outer", "inner"])
+def test_our_decoding_is_that_of_crfsuite(model: CrfModel, layer: str):
+    """On real rows, with the transitions that IOB2 forbids allowed as CRFsuite does."""
+    import pycrfsuite
+
+    data = model.outer if layer == "outer" else model.inner
+    assert data is not None
+    tagger = pycrfsuite.Tagger()
+    tagger.open_inmemory(data)
+    chain = LinearChain(data)
+    chain.steps[np.isinf(chain.steps)] = chain.start[np.isinf(chain.start)] = 0.0
+    weights = Weights([chain])
+    reader = TokenReader(Lexicon(read_lexicons()))
+    for document in [*documents(), Document("new", parse_markup(UNSEEN)[0])]:
+        tokens = reader.read(document.text)
+        count = len(tokens.offsets)
+        rows = full_rows(tokens, 0, count)
+        emissions = weights.of_forms((tokens.words, tokens.listings), np.zeros(count, np.int64))
+        emissions += weights.of_rows(context_rows(tokens, 0, count))
+        assert np.allclose(emissions, weights.of_rows(rows))
+        numbers, chances = chain.decode(emissions, [count])
+        tagger.set(rows)
+        theirs = tagger.tag()
+        assert [chain.tags[number] for number in numbers] == theirs
+        their_chances = [tagger.marginal(tag, place) for place, tag in enumerate(theirs)]
+        assert chances == pytest.approx(their_chances, abs=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    st.integers(0, 2**32 - 1),
+)
+def test_sequences_side_by_side_are_decoded_as_one_by_one(lengths: list[int], seed: int):
+    """Against all paths written out: the best one, and the chance of its tags."""
+    model = train_crf_for_decoding()
+    chain = LinearChain(model.outer)
+    emissions = np.random.default_rng(seed).normal(size=(sum(lengths), len(chain.tags))) * 2
+    numbers, chances = chain.decode(emissions, lengths)
+    place = 0
+    for length in lengths:
+        piece = emissions[place : place + length]
+        best, marginals = all_paths(chain, piece)
+        assert tuple(numbers[place : place + length]) == best
+        assert chances[place : place + length] == pytest.approx(marginals)
+        place += length
+
+
+@cache
+def train_crf_for_decoding() -> CrfModel:
+    """A model of three tags (O, B-DATE, I-DATE)."""
+    text, spans = parse_markup("Hôm [ngày 14/10]{DATE} và [năm 2017]{DATE} ta họp.")
+    return train_crf([Document("x", text, spans)])
+
+
+def all_paths(chain: LinearChain, emissions: Floats) -> tuple[tuple[int, ...], list[float]]:
+    """The best path and the marginal probabilities of its tags, from every path there is."""
+    chances: dict[tuple[int, ...], float] = {}
+    for path in product(range(len(chain.tags)), repeat=len(emissions)):
+        score = chain.start[path[0]] + sum(emissions[n, tag] for n, tag in enumerate(path))
+        chances[path] = math.exp(score + sum(chain.steps[a, b] for a, b in pairwise(path)))
+    best = max(chances, key=lambda path: chances[path])
+    total = sum(chances.values())
+    return best, [
+        sum(chance for path, chance in chances.items() if path[place] == tag) / total
+        for place, tag in enumerate(best)
+    ]
+
+
+def test_many_documents_are_labelled_like_one(model: CrfModel):
+    many = [*documents(), Document("blank", " \n "), Document("new", parse_markup(UNSEEN)[0])]
+    labelled = list(model.label_documents(many))
+    assert [one.id for one in labelled] == [one.id for one in many]
+    for document, found in zip(many, labelled, strict=True):
+        alone = model.label_document(document)
+        assert [s.key for s in found.spans] == [s.key for s in alone]
+        assert [s.score for s in found.spans] == pytest.approx([s.score for s in alone], abs=1e-3)

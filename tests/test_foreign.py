@@ -21,15 +21,14 @@ def underthesea() -> Labeller:
     return load_underthesea()
 
 
+HOA, THUY = "Nguyễn Văn Hoà", "Trần Thị Thúy"
+
 UGLY = [
-    ("tabs", "Ông\tNguyễn Văn Hoà\t\tgặp bà Trần Thị Thuý .", ["Nguyễn Văn Hoà", "Trần Thị Thuý"]),
-    ("lines", "\n\nÔng Nguyễn Văn Hòa\ngặp bà Trần Thị Thúy.\n", ["Nguyễn Văn Hòa", "Trần Thị Thúy"]),
-    ("emoji", "😀 Ông Nguyễn Văn Hoà 👍🏽 gặp bà Trần Thị Thúy.", ["Nguyễn Văn Hoà", "Trần Thị Thúy"]),
-    (
-        "spelling",
-        "Các nghành đều khen. Ông Nguyễn Văn Hoà nghành y.",
-        ["Nguyễn Văn Hoà"],
-    ),
+    ("tabs", f"Ông\t{HOA}\t\tgặp bà {THUY} .", [HOA, THUY]),
+    ("lines", f"\n\nÔng {HOA}\ngặp bà {THUY}.\n", [HOA, THUY]),
+    ("emoji", f"😀 Ông {HOA} 👍🏽 gặp bà {THUY}.", [HOA, THUY]),
+    ("both tones", "Nguyễn Văn Hòa gặp Trần Thị Thuý.", ["Nguyễn Văn Hòa", "Trần Thị Thuý"]),
+    ("spelling that it corrects", f"Các nghành đều khen. Ông {HOA} nghành y.", [HOA]),
     ("Icelandic letter", "Ông Nguyễn Ðình Hoà đến.", ["Nguyễn Ðình Hoà"]),
 ]  # fmt: skip
 

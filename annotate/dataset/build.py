@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +21,21 @@ from annotate.dataset.card import (
     read_sections,
 )
 from annotate.dataset.counts import SeenShare, count_entities, measure_seen
-from annotate.dataset.folder import check_replaceable, read_manifest, replace_dataset
+from annotate.dataset.duplicates import find_clusters
+from annotate.dataset.folder import (
+    check_replaceable,
+    read_manifest,
+    recover_dataset,
+    replace_dataset,
+)
 from annotate.dataset.rows import (
     CONFIGS,
     TOKEN_CONFIGS,
     Losses,
-    bound_sentences,
-    document_to_row,
     features_of,
-    sentence_rows,
-    syllable_tokens,
 )
-from annotate.dataset.split import SPLITS, Split, assign_splits, find_clusters
-from annotate.dataset.words import PARALLEL_FROM, segment_texts
+from annotate.dataset.split import SPLITS, Split, SplitBy, assign_splits
+from annotate.dataset.tables import make_all_tables
 from annotate.document import Document, check_document
 from annotate.errors import DataError
 from annotate.markup import read_source_folder
@@ -41,8 +43,12 @@ from annotate.markup import read_source_folder
 if TYPE_CHECKING:
     from types import TracebackType
 
+    import pyarrow
+
 CARD = "README.md"
-_BATCH = 1000  # rows a row group: what a reader takes into memory at once
+_ROW_GROUP = 1000  # rows: what a reader takes into memory at once
+# Starting a process costs seconds (it imports underthesea); below this it never pays.
+_PARALLEL_FROM = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def read_dataset_source(folder: Path) -> DatasetSource:
     for key in ("annotations_creators", "language_creators", "tags"):
         if key in settings:
             settings[key] = tuple(settings[key])
-    unknown = sorted(settings.keys() - {field.name for field in fields(About)})
+    unknown = sorted(settings.keys() - {setting.name for setting in fields(About)})
     if unknown:
         raise DataError(f"{path}: the setting {unknown[0]!r} is not known")
     about = About(**settings)
@@ -116,6 +122,7 @@ def build_dataset(
     folder: Path,
     *,
     seed: int = 13,
+    split_by: SplitBy = "balanced",
     about: About | None = None,
     agreement: Agreement | None = None,
     processes: int | None = None,
@@ -125,8 +132,9 @@ def build_dataset(
 
     `folder` may be new, empty, or an earlier build, which is replaced; `source/`, `raw/` and
     `LICENSE` in it stay. The same documents and seed give the same bytes in any folder, except
-    for what people wrote into the card that is there. `processes` segment words (default: all
-    processors for many documents). `progress` is called with the documents done and all.
+    for what people wrote into the card that is there. `split_by` as for `assign_splits`;
+    `agreement` goes into the card. `processes` make the tables (default: all processors for many
+    documents). `progress` is called with the documents done and all.
 
     Raises DataError for two documents with one id, a document that breaks the scheme, fewer
     than three different texts, an entity that no token can express, a folder that holds other
@@ -134,20 +142,22 @@ def build_dataset(
     """
     about = about or About()
     _check_documents(documents)
+    recover_dataset(folder)
     check_replaceable(folder)
     planned = merge_sections(about.sections)
     sections = merge_sections(planned, _edited_sections(folder))
     clusters = find_clusters(documents)
-    splits = assign_splits(documents, clusters, seed=seed)
-    parts = {
+    splits = assign_splits(documents, clusters, by=split_by, seed=seed)
+    parts: dict[Split, Sequence[Document]] = {
         split: [d for d, where in zip(documents, splits, strict=True) if where == split]
         for split in SPLITS
     }
+    origins = _has_origins(documents)
     if processes is None:
-        processes = _processors() if len(documents) >= PARALLEL_FROM else 1
+        processes = _processors() if len(documents) >= _PARALLEL_FROM else 1
     marks = {name: _mark(text) for name, text in planned.items()}
-    with replace_dataset(folder, {"seed": seed, "sections": marks}) as new:
-        written = _write_rows(new, documents, splits, processes, progress)
+    with replace_dataset(folder, {"seed": seed, "split_by": split_by, "sections": marks}) as new:
+        written = _write_tables(new, parts, origins, processes, progress)
         facts = CardFacts(
             parts=parts,
             sizes=written.sizes,
@@ -157,7 +167,8 @@ def build_dataset(
             losses=written.losses,
             clusters=len(clusters),
             seed=seed,
-            origins=_has_origins(documents),
+            split_by=split_by,
+            origins=origins,
             agreement=agreement,
         )
         card = build_card(facts, about, sections)
@@ -256,15 +267,15 @@ def _has_origins(documents: Iterable[Document]) -> bool:
 # --- Parquet ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Written:
-    sizes: dict[tuple[str, Split], PartSize]
-    tokens: Counter[tuple[str, Split]]
-    losses: Losses
+    sizes: dict[tuple[str, Split], PartSize] = field(default_factory=dict)
+    tokens: Counter[tuple[str, Split]] = field(default_factory=Counter)
+    losses: Losses = field(default_factory=Losses)
 
 
 class _PartWriter:
-    """Rows of one split of one configuration, to one Parquet file, a batch at a time."""
+    """Tables of one split of one configuration, to one Parquet file, a row group at a time."""
 
     def __init__(self, path: Path, config: str, origins: bool) -> None:
         import pyarrow.parquet as parquet
@@ -272,9 +283,9 @@ class _PartWriter:
         path.parent.mkdir(exist_ok=True)
         self._path = path
         # The schema carries the features, so that ClassLabel names travel in the file.
-        self._schema = features_of(config, origins=origins).arrow_schema
-        self._writer: Any = parquet.ParquetWriter(path, self._schema)  # type: ignore[no-untyped-call]
-        self._waiting: list[dict[str, Any]] = []
+        schema = features_of(config, origins=origins).arrow_schema
+        self._writer: Any = parquet.ParquetWriter(path, schema)  # type: ignore[no-untyped-call]
+        self._waiting: list[pyarrow.Table] = []
         self._rows = self._memory = 0
 
     def __enter__(self) -> "_PartWriter":
@@ -290,9 +301,9 @@ class _PartWriter:
             self._flush()
         self._writer.close()
 
-    def add(self, rows: Iterable[dict[str, Any]]) -> None:
-        self._waiting.extend(rows)
-        if len(self._waiting) >= _BATCH:
+    def add(self, table: "pyarrow.Table") -> None:
+        self._waiting.append(table)
+        if sum(waiting.num_rows for waiting in self._waiting) >= _ROW_GROUP:
             self._flush()
 
     def _flush(self) -> None:
@@ -300,8 +311,8 @@ class _PartWriter:
 
         if not self._waiting:
             return
-        table = pyarrow.Table.from_pylist(self._waiting, schema=self._schema)
-        self._writer.write_table(table, row_group_size=_BATCH)
+        table = pyarrow.concat_tables(self._waiting)
+        self._writer.write_table(table)
         self._rows += table.num_rows
         self._memory += table.nbytes
         self._waiting = []
@@ -311,22 +322,15 @@ class _PartWriter:
         return PartSize(self._rows, self._memory, self._path.stat().st_size)
 
 
-def _write_rows(
+def _write_tables(
     new: Path,
-    documents: Sequence[Document],
-    splits: Sequence[Split],
+    parts: dict[Split, Sequence[Document]],
+    origins: bool,
     processes: int,
     progress: Callable[[int, int], None] | None,
 ) -> _Written:
-    losses = Losses()
-    tokens: Counter[tuple[str, Split]] = Counter()
-    origins = _has_origins(documents)
-    bounded = [bound_sentences(document.text, document.spans) for document in documents]
-    losses.merged_sentences = sum(merged for _, merged in bounded)
-    tasks = (
-        (document.text, sentences)
-        for document, (sentences, _) in zip(documents, bounded, strict=True)
-    )
+    written = _Written()
+    done, total = 0, sum(map(len, parts.values()))
     with ExitStack() as stack:
         writers = {
             (config, split): stack.enter_context(
@@ -335,19 +339,15 @@ def _write_rows(
             for config in CONFIGS
             for split in SPLITS
         }
-        words = segment_texts(tasks, processes=processes)
-        for number, (document, split, (sentences, _), found) in enumerate(
-            zip(documents, splits, bounded, words, strict=True), start=1
-        ):
-            writers["documents", split].add([document_to_row(document, origins=origins)])
-            for config, offsets in (
-                ("syllable", syllable_tokens(document.text, sentences)),
-                ("word", found),
-            ):
-                rows, cut = sentence_rows(document, sentences, offsets)
-                losses.cut_tokens[config] += cut
-                tokens[config, split] += sum(len(row["tokens"]) for row in rows)
-                writers[config, split].add(rows)
+        made = make_all_tables(parts, origins=origins, processes=processes)
+        stack.callback(made.close)  # after an error the processes stop
+        for chunk in made:
+            for config, table in chunk.tables.items():
+                writers[config, chunk.split].add(table)
+                written.tokens[config, chunk.split] += chunk.tokens[config]
+            written.losses.add(chunk.losses)
+            done += chunk.documents
             if progress:
-                progress(number, len(documents))
-    return _Written({key: writer.size() for key, writer in writers.items()}, tokens, losses)
+                progress(done, total)
+    written.sizes = {key: writer.size() for key, writer in writers.items()}
+    return written

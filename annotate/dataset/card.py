@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from annotate.agreement import Agreement, Estimate
 from annotate.dataset.counts import SeenShare, count_meta
 from annotate.dataset.rows import CONFIGS, TOKEN_CONFIGS, Losses, features_of
-from annotate.dataset.split import SPLITS, Split
+from annotate.dataset.split import SPLITS, Split, SplitBy
 from annotate.document import Document
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LABELS, LAYERS, SCHEME_VERSION
@@ -44,6 +44,14 @@ _TITLES = {
     "limits": "Known limits",
     "personal-data": "Personal data",
     "citation": "Citation",
+}
+
+
+_SPLIT_WORDS: dict[SplitBy, str] = {
+    "balanced": "balanced over labels and layers",
+    "random": "at random",
+    "date": "the oldest in train and the newest in test",
+    "source": "each source in one split, balanced over labels and layers",
 }
 
 
@@ -84,6 +92,7 @@ class CardFacts:
     losses: Losses
     clusters: int
     seed: int
+    split_by: SplitBy
     origins: bool
     agreement: Agreement | None = None
 
@@ -349,7 +358,7 @@ def _format_build(facts: CardFacts) -> str:
     cut = ", ".join(f"{count} {config} tokens" for config, count in losses.cut_tokens.items())
     return "\n".join(
         [
-            f"- Splits by document, seed {facts.seed}, balanced over labels and layers. Documents "
+            f"- Splits by document, {_SPLIT_WORDS[facts.split_by]}, seed {facts.seed}. Documents "
             f"that are near-duplicates are in one split: {documents} documents in "
             f"{facts.clusters} groups.",
             f"- Sentence ends that lay inside an entity, not taken: {losses.merged_sentences}.",

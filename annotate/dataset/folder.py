@@ -6,6 +6,7 @@ nothing else; what it does not know stops it before anything changes.
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -105,32 +106,78 @@ def replace_dataset(folder: Path, facts: dict[str, Any]) -> Iterator[Path]:
     After an error, in the block or in moving the files, `folder` is as it was before. A kill
     in the middle leaves files of which the manifest knows, so that the next build goes on.
     `facts` go into the manifest. Raises DataError where the folder may not or cannot be
-    written.
+    written, or another build is writing it.
     """
-    check_replaceable(folder)
     existed = folder.exists()
+    with _writing(folder):
+        if not existed:
+            folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder):
+            check_replaceable(folder)
+            _recover(folder)
+            staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+            try:
+                new = staging / "new"
+                new.mkdir()
+                yield new
+                _install(folder, staging, facts)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+                if not existed and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def recover_dataset(folder: Path) -> None:
+    """Put back what a killed build had moved away; nothing to do in most folders.
+
+    Raises DataError as `replace_dataset`.
+    """
+    if folder.is_dir() and any(folder.glob(f"{_STAGING}*")):
+        with _writing(folder), _lock(folder):
+            _recover(folder)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f"{_STAGING}*"):
-            shutil.rmtree(left)
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+        yield
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be written ({error.strerror}); choose another folder"
+            f"{folder}: cannot be written ({error.strerror or error}); it is as it was before; "
+            "choose another folder or make room"
         ) from None
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keep other builds out of the folder; the system lets go when the process ends."""
     try:
-        new = staging / "new"
-        new.mkdir()
-        yield new
-        _install(folder, staging, facts)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}); it is as it was before"
-        ) from None
+        import fcntl
+    except ImportError:  # not on Windows, where two builds at once are the user's care
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"{folder}: another build is writing here; wait until it is done"
+            ) from None
+        yield
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if not existed and not any(folder.iterdir()):
-            folder.rmdir()
+        os.close(descriptor)
+
+
+def _recover(folder: Path) -> None:
+    for staging in folder.glob(f"{_STAGING}*"):
+        old = staging / "old"
+        for path in _below(old) if old.is_dir() else ():
+            target = folder / path.relative_to(old)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+        shutil.rmtree(staging)
 
 
 def _install(folder: Path, staging: Path, facts: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The rows of the configurations: one a document, or one a sentence with tokens and tags."""
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,7 +11,7 @@ from annotate.document import Document, Span, document_to_line, split_layers
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS
 from annotate.tags import OUTSIDE, spans_to_tags, tags_to_spans
-from annotate.tokens import Offsets, split_sentences, tokenize
+from annotate.tokens import Offsets, split_sentences
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -52,6 +53,12 @@ class Losses:
     """Sentence ends that lay inside an entity and were not taken."""
     cut_tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_CONFIGS, 0))
     """Tokens that an entity's border cuts, by configuration; they became two or more."""
+
+    def add(self, other: "Losses") -> None:
+        """Count the other's in."""
+        self.merged_sentences += other.merged_sentences
+        for config, count in other.cut_tokens.items():
+            self.cut_tokens[config] += count
 
 
 def features_of(config: str, *, origins: bool = False) -> "Features":
@@ -177,16 +184,16 @@ def bound_sentences(text: str, spans: Iterable[Span]) -> tuple[list[Offsets], in
 
 
 def cut_tokens(
-    text: str, tokens: Iterable[Offsets], borders: set[int]
+    text: str, tokens: Iterable[Offsets], borders: Sequence[int]
 ) -> tuple[list[Offsets], int]:
-    """Tokens of which none holds a border inside, and how many were cut for that.
+    """Tokens of which none holds one of the sorted borders inside, and how many were cut.
 
     The pieces of a cut word lose the white space at their edges; a piece of nothing else goes.
     """
     pieces: list[Offsets] = []
     cut = 0
     for start, end in tokens:
-        inside = [place for place in range(start + 1, end) if place in borders]
+        inside = borders[bisect_right(borders, start) : bisect_left(borders, end)]
         if not inside:
             pieces.append((start, end))
             continue
@@ -212,7 +219,7 @@ def sentence_rows(
     Raises DataError where an entity would be missing from the rows.
     """
     layers = split_layers(document.spans)
-    borders = {place for span in document.spans for place in (span.start, span.end)}
+    borders = sorted({place for span in document.spans for place in (span.start, span.end)})
     rows: list[dict[str, Any]] = []
     cut = 0
     for number, ((start, end), whole) in enumerate(zip(sentences, tokens, strict=True)):
@@ -234,11 +241,6 @@ def sentence_rows(
         rows.append(row)
     _check_complete(document, rows)
     return rows, cut
-
-
-def syllable_tokens(text: str, sentences: Sequence[Offsets]) -> list[list[Offsets]]:
-    """The syllable tokens of each sentence."""
-    return [tokenize(text, start, end) for start, end in sentences]
 
 
 def rows_to_spans(rows: Iterable[dict[str, Any]]) -> set[tuple[int, int, str]]:

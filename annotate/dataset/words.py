@@ -5,24 +5,14 @@ the tokens that its pattern finds, so the pattern gives the places and `word_tok
 says how many tokens each word has.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-
-from annotate.errors import DataError
 from annotate.tokens import Offsets
-
-# Starting a process costs seconds (it imports underthesea); below this it never pays.
-PARALLEL_FROM = 300
-"""Documents from which on segmentation uses processes."""
 
 
 def segment_words(text: str, start: int = 0, end: int | None = None) -> list[Offsets]:
     """Offsets of the words of `text[start:end]`, in order, into the whole text.
 
     A word may hold white space (`Hà Nội`). Every character but white space is in one word.
-    Give one sentence at a time: the segmenter's time grows faster than its input.
+    Give one sentence at a time: the segmenter was trained on sentences.
     """
     from underthesea.pipeline.word_tokenize import word_tokenize
     from underthesea.pipeline.word_tokenize.regex_tokenize import patterns
@@ -43,33 +33,3 @@ def segment_words(text: str, start: int = 0, end: int | None = None) -> list[Off
         offsets.append((start + pieces[first][0], start + pieces[last][1]))
         first += size
     return offsets
-
-
-_Task = tuple[str, Sequence[Offsets]]
-
-
-def _segment(task: _Task) -> list[list[Offsets]]:
-    text, sentences = task
-    return [segment_words(text, start, end) for start, end in sentences]
-
-
-def segment_texts(
-    tasks: Iterable[_Task], *, processes: int | None = None
-) -> Iterator[list[list[Offsets]]]:
-    """Words of each sentence of each text: (text, offsets of its sentences) → lists of offsets.
-
-    With `processes` above 1 the texts are shared out; the order is kept. Raises DataError
-    where a process was killed.
-    """
-    if not processes or processes < 2:
-        yield from map(_segment, tasks)
-        return
-    # Not "fork": a fork of a program with threads (pyarrow's, a progress bar's) may hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(_segment, tasks, chunksize=16)
-        except BrokenProcessPool:
-            raise DataError(
-                "word segmentation: one of its processes was killed (out of memory?); "
-                "build again with --processes 1"
-            ) from None

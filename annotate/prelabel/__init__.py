@@ -1,0 +1,55 @@
+"""Pre-labelling by rules and lexicons: a Document to its spans, in both layers."""
+
+from annotate.document import Document, Span, sort_spans
+from annotate.prelabel.acronym import find_defined
+from annotate.prelabel.candidate import Candidate
+from annotate.prelabel.chart import Chart, build_chart
+from annotate.prelabel.date import find_dates
+from annotate.prelabel.document_ref import find_documents
+from annotate.prelabel.org import find_orgs
+from annotate.prelabel.person import find_persons
+from annotate.prelabel.position import find_positions
+from annotate.prelabel.resolve import resolve
+
+RULES_VERSION = "0.1"
+"""Version of rules and lexicons; it changes whenever their output may."""
+
+__all__ = ["RULES_VERSION", "label_document"]
+
+
+def label_document(document: Document) -> tuple[Span, ...]:
+    """Spans that the rules find in a document, legal by the scheme, sorted by place.
+
+    Spans that the document has already are put aside. Each span has `source`, the rule or
+    lexicon that made it, and `score`, how often that rule is right (0 to 1).
+    """
+    chart = build_chart(document.text)
+    return sort_spans(resolve(chart, find_candidates(chart)))
+
+
+def find_candidates(chart: Chart) -> list[Candidate]:
+    """What all rules propose for a text, in conflict or not."""
+    orgs = find_orgs(chart)
+    positions = find_positions(chart)
+    documents = find_documents(chart)
+    dates = _dates(chart)
+    persons = find_persons(chart, [*orgs, *positions, *documents])
+    defined = find_defined(chart, [*orgs, *documents])
+    places = {(c.start, c.end) for c in defined}
+    kept = [
+        c
+        for c in [*orgs, *positions, *documents, *dates, *persons]
+        if c.label not in ("ORG", "DOCUMENT_REF", "PERSON") or (c.start, c.end) not in places
+    ]
+    return [*kept, *defined]
+
+
+def _dates(chart: Chart) -> list[Candidate]:
+    token_at = {start: n for n, start in enumerate(chart.starts)}
+    token_after = {end: n for n, end in enumerate(chart.ends, start=1)}
+    found = []
+    for start, end, rule in find_dates(chart):
+        i, j = token_at.get(start), token_after.get(end)
+        if i is not None and j is not None:
+            found.append(Candidate(i, j, "DATE", rule))
+    return found

@@ -9,6 +9,7 @@ from annotate.tokens import SYLLABLE
 
 _TOKEN = re.compile(SYLLABLE.pattern.replace(r"|\S", r"|\n|\S"))
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
+_KEEP_ALL = frozenset({"head.field", "field"})
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Chart:
     hits: dict[str, dict[int, int]]
     lexicon: Lexicon
     shouting: set[int] = field(default_factory=set)
+    inside_places: set[int] = field(default_factory=set)
+    every: dict[str, dict[int, list[int]]] = field(default_factory=dict)
     memo: dict[tuple[str, int], object] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -73,6 +76,11 @@ class Chart:
         return self.starts[i], self.ends[j - 1]
 
 
+def folded_words(words: str) -> frozenset[str]:
+    """The folded words of a string: how rules name the tokens they look for."""
+    return frozenset(fold(words).split())
+
+
 def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     """The chart of a text. Linear in the length of the text but for nested entries."""
     lexicon = lexicon or load_lexicon()
@@ -84,6 +92,7 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     first = {start: number for number, start in enumerate(starts)}
     after = {end: number for number, end in enumerate(ends, start=1)}
     hits: dict[str, dict[int, int]] = {label: {} for label in lexicon.classes}
+    every: dict[str, dict[int, list[int]]] = {label: {} for label in _KEEP_ALL}
     for last, (length, found) in lexicon.automaton.iter(folded):
         i = first.get(last + 1 - length)
         j = after.get(last + 1)
@@ -94,8 +103,13 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
                 table = hits[label]
                 if table.get(i, 0) < j:
                     table[i] = j
-    chart = Chart(text, folded, words, starts, ends, hits, lexicon)
+                if label in _KEEP_ALL:
+                    every[label].setdefault(i, []).append(j)
+    chart = Chart(text, folded, words, starts, ends, hits, lexicon, every=every)
     chart.shouting = _find_shouting(chart)
+    for label in ("province", "city", "district", "country", "world-city"):
+        for i, j in hits[label].items():
+            chart.inside_places.update(range(i + 1, j))
     return chart
 
 

@@ -34,10 +34,11 @@ CASE_OF_CLASS: Mapping[str, Case] = {
     "body.acronym": "exact",
     "treaty.acronym": "exact",
     "centre": "first",
+    "title.acronym": "exact",
 }
 
 WORD_CLASSES = frozenset(
-    {"stop", "surname", "surname.rare", "plural", "outside", "head.not-before", "not-name"}
+    {"stop", "surname", "surname.rare", "plural", "outside", "not-name"}
 )
 """Classes of words that are looked up at a place already found, never searched for."""
 

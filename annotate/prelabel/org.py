@@ -1,8 +1,11 @@
 """ORG: named bodies, from their head word over field, place and parent body."""
 
-from annotate.prelabel.chart import Chart
-from annotate.prelabel.place import find_place, find_unit, is_name_word, named_place, run_end
+import re
+
+from annotate.prelabel.chart import Chart, folded_words
+from annotate.prelabel.place import find_place, cut_before_person, find_unit, is_name_word, is_person, named_place, proper_place, run_end
 from annotate.prelabel.candidate import Candidate
+from annotate.text import fold
 
 Body = tuple[int, str]
 """Token number after a body, and the rule that found it; a rule in `org.alone` needs context."""
@@ -11,24 +14,55 @@ _NONE: Body = (0, "")
 _PARTY_WORDS = frozenset({"đảng"})
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
-_GENERIC_BEFORE = frozenset(
-    "các những mọi mỗi từng nhiều số dạng hai ba bốn năm mấy vài loại lập".split()
+_GENERIC_BEFORE = folded_words(
+    "các những mọi mỗi từng nhiều ngành số dạng hai ba bốn năm mấy vài loại lập"
 )
 _GENERIC_AFTER = (
-    ("trực", "thuộc"), ("các", "cấp"), ("cấp",), ("cơ", "sở"), ("tương", "đương"),
+    ("trực", "thuộc"), ("các", "cấp"), ("cấp", "trên"), ("cấp", "dưới"), ("cấp", "tỉnh"), ("cấp", "huyện"), ("cấp", "xã"), ("cơ", "sở"), ("tương", "đương"),
 )  # fmt: skip
-_SMALL_HEADS = frozenset(
-    "bộ sở ban hội viện trường cục vụ đoàn khối tổ đội tòa báo quỹ phòng đảng".split()
+COMPOUNDS = frozenset(
+    tuple(fold(pair).split())
+    for pair in (
+        "trụ sở|cơ sở|hội sở|đại hội|xã hội|quốc hội|lễ hội|giáo hội|hiệp hội|cơ hội|dạ hội|vũ hội|tỉnh hội|thành hội|huyện hội|"
+        "cán bộ|tiến bộ|đồng bộ|nội bộ|toàn bộ|cục bộ|chi bộ|đảng bộ|đường bộ|sơ bộ|công bộ|thuộc bộ|"
+        "nhiệm vụ|phục vụ|dịch vụ|chức vụ|nghĩa vụ|công vụ|nghiệp vụ|sự vụ|mùa vụ|thời vụ|đặc vụ|nội vụ|ngoại vụ|học vụ|"
+        "văn phòng|quốc phòng|hải phòng|đề phòng|dự phòng|biên phòng|căn phòng|tiêu phòng|"
+        "trực ban|tiểu ban|phân ban|bưu cục|tổng cục|chi cục|bố cục|kết cục|cuộc cục|thế cục|đại cục|"
+        "cảnh báo|thông báo|dự báo|điện báo|thời báo|nhật báo|tình báo|tuần báo|mật báo|khai báo|họp báo|nhà báo|tờ báo|"
+        "tập đoàn|công đoàn|binh đoàn|quân đoàn|sư đoàn|liên đoàn|phái đoàn|huyện đoàn|tỉnh đoàn|thành đoàn|trung đoàn|lữ đoàn|"
+        "quân đội|bộ đội|phân đội|đại đội|trung đội|tiểu đội|biệt đội|huyện đội|tỉnh đội|"
+        "bệnh viện|học viện|đại viện|nghị viện|thư viện|thẩm viện|môi trường|thị trường|công trường|nông trường|lâm trường|hiện trường|"
+        "chiến trường|quảng trường|nhà trường|hội trường|lập trường|lực trường|chính trường|nghị trường|tăng trường|thương trường|"
+        "ngân quỹ|thủ quỹ|công quỹ|phạm tổ|giỗ tổ|đất tổ|phật tổ|thầy tổ|tăng trung tâm"
+    ).split("|")
 )
-_VERB_AFTER = frozenset(
+_OPEN_SMALL_HEADS = frozenset(
+    {"công ti", "tập đoàn", "tổng công ti", "ngân hàng", "trường đại học", "đại học", "báo", "tạp chí", "hãng tin",
+     "hãng thông tấn", "bệnh viện", "công ti cổ phần", "hãng", "báo điện tử"}
+)  # fmt: skip
+_LOCAL_PARTY = folded_words("huyện quận thị thành")
+_LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
+_NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
+_FIRM_HEADS = folded_words(
+    "công tổng tập ngân trường đại học bệnh nhà báo tạp đài viện hợp htx xí hãng khu vườn quỹ cảng cty tct trại chi "
+    "trung hội liên hiệp câu đồn hạt nông lâm đội xưởng"
+)
+_BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
+_ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
+_NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
+_SMALL_HEADS = folded_words(
+    "bộ sở ban hội viện trường cục vụ đoàn khối tổ đội tòa báo quỹ phòng đảng"
+)
+_VERB_AFTER = folded_words(
     "đã sẽ đang cũng có cần phải yêu đề vừa mới tiếp luôn chủ phối tổ quyết thống cho là được thường "
-    "đồng không chưa còn chỉ ban trình thông nhận kiến giao xem đánh tập và".split()
+    "đồng không chưa còn chỉ ban trình thông nhận kiến giao xem đánh tập và"
 )
-_CENTRE_NOT_AFTER = frozenset(
-    "quan ban bộ ngành thể thuộc ở nghị cấp từ viện tuyến hàng đoàn khối uỷ ủy xã sở vụ cục phố".split()
+_CENTRE_BEFORE = folded_words(
+    "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
-_CENTRE_AFTER = frozenset("hội đoàn đảng cục".split())
-_PARTY_CONTINUES = frozenset("viên bộ ủy đoàn phí tính phái tịch sâm cử vụ".split())
+_CENTRE_VERBS = folded_words("đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết")
+_CENTRE_AFTER = folded_words("hội đoàn đảng cục")
+_PARTY_CONTINUES = folded_words("viên bộ ủy đoàn phí tính phái tịch sâm cử vụ")
 _STATE_ACRONYMS = frozenset({"ubnd", "hđnd", "mttq"})
 
 
@@ -45,19 +79,34 @@ def find_body(chart: Chart, i: int) -> Body:
 
 def _find_body(chart: Chart, i: int) -> Body:
     best = _NONE
+    compound = chart.at("head.compound", i)
+    if compound and (i in chart.shouting or not chart.is_capital(compound - 1)):
+        return _named_body(chart, i)
     for body in (
         _named_body(chart, i),
         _party_body(chart, i),
         _organ(chart, i),
         _placed_body(chart, i),
-        _field_body(chart, i),
-        _newspaper(chart, i),
+        _NONE if chart.at("body", i) else _field_body(chart, i),
+        _short_form(chart, i),
     ):
         if body[0] > best[0]:
             best = body
-    if best[0]:
-        return best
-    return _short_form(chart, i)
+    if best[0] and (more := _region(chart, best[0])):
+        return (more, best[1] if best[1] != "org.alone" else "org.region")
+    return best
+
+
+def _region(chart: Chart, at: int) -> int:
+    """Token number after a region or number that ends the name of a body: `khu vực XII`,
+    `khu vực huyện Phù Ninh`, `số 3`; 0 for none."""
+    if chart.word(at) == "số" and re.fullmatch(r"\d{1,3}", chart.word(at + 1)):
+        return at + 2
+    if chart.word(at) == "khu" and chart.word(at + 1) == "vực":
+        if re.fullmatch(r"\d{1,2}|[ivx]+", chart.word(at + 2)):
+            return at + 3
+        return find_place(chart, at + 2)
+    return 0
 
 
 def _named_body(chart: Chart, i: int) -> Body:
@@ -67,6 +116,8 @@ def _named_body(chart: Chart, i: int) -> Body:
         return (country or end, "org.named")
     end = chart.at("body.acronym", i)
     if end and i not in chart.shouting and not chart.at("head.place", i):
+        if chart.word(end) == "." and chart.is_joined(end) and chart.word(end + 1) in ("vn", "com", "net", "org"):
+            end += 2
         return (end, "org.acronym")
     return _NONE
 
@@ -75,9 +126,11 @@ def _parent(chart: Chart, i: int, *, strict: bool = False) -> int:
     """Token number after the parent body, place or level that completes a name; 0 for none."""
     unit = find_unit(chart, i)
     end, rule = find_body(chart, i)
-    if rule == "org.alone" and (chart.word(i) in _PARTY_WORDS or not chart.is_capital(i)):
+    if rule == "org.alone" and end == i + 1 and is_name_word(chart, end) and chart.word(i) == "đoàn":
         end = 0
-    if strict and rule == "org.alone":
+    if rule in ("org.party-alone", "org.centre") or (rule == "org.alone" and not chart.is_capital(i)):
+        end = 0
+    if strict and rule == "org.alone" and end == i + 1:
         end = 0
     return max(unit, end)
 
@@ -91,17 +144,25 @@ def _party_body(chart: Chart, i: int) -> Body:
         pass
     if chart.word(at) == "cơ" and chart.word(at + 1) == "quan":
         at += 2
-    end = _parent(chart, at) or chart.place_end(at) or _field(chart, at)
+    end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
     if chart.word(i) == "khối" and not chart.is_capital(i):
         return _NONE
     if not end and chart.is_capital(at) and chart.word(at) not in _PARTY_WORDS:
-        end = named_place(chart, at) if chart.word(i) not in ("khối", "công") else 0
+        end = proper_place(chart, at) if chart.word(i) in _LOCAL_PARTY else 0
     if not end and at == head:
         return _NONE
     if not end:
         return (at, "org.party") if chart.is_capital(i) else _NONE
     end = _tail(chart, end)
     return _if_named(chart, i, at, end, "org.party")
+
+
+def _party_field(chart: Chart, i: int, at: int) -> int:
+    """A field that completes a committee: `Khối doanh nghiệp`, `Đảng ủy Quân sự`."""
+    if chart.word(i) not in ("khối", "đảng", "công", "chi", "đoàn"):
+        return 0
+    field = _field(chart, at)
+    return field if field > at + 1 or chart.is_capital(at) else 0
 
 
 def _tail(chart: Chart, end: int) -> int:
@@ -117,7 +178,7 @@ def _tail(chart: Chart, end: int) -> int:
 
 def _if_named(chart: Chart, i: int, at: int, end: int, rule: str) -> Body:
     """The body, unless it is all in small letters but for nothing that names it."""
-    if chart.is_capital(i) or any(chart.is_capital(k) for k in range(at, end)):
+    if any(chart.is_capital(k) for k in range(i, end)):
         return (end, rule)
     return _NONE
 
@@ -127,6 +188,9 @@ def _organ(chart: Chart, i: int) -> Body:
     if not head:
         return _NONE
     centre = chart.at("centre", head)
+    named = chart.at("body", head)
+    if named > centre:
+        return (named, "org.organ")
     if centre and chart.word(i) not in ("trung", "cơ"):
         parent, rule = find_body(chart, centre)
         if parent and rule != "org.alone":
@@ -153,7 +217,7 @@ def _placed_body(chart: Chart, i: int) -> Body:
     end = centre or _parent(chart, head) or chart.place_end(head)
     if centre:
         end = max(end, _parent(chart, centre), chart.at("country", centre))
-    if not end:
+    if not end and chart.word(i) in ("hạt", "đồn", "báo", "đài"):
         end = _proper_name(chart, head)
     if not end:
         return _NONE
@@ -168,9 +232,9 @@ def _placed_body(chart: Chart, i: int) -> Body:
 def _proper_name(chart: Chart, i: int) -> int:
     if i in chart.shouting or not is_name_word(chart, i):
         return 0
-    if chart.at("title", i) or chart.in_class("surname", i):
+    if chart.at("title", i):
         return 0
-    return named_place(chart, i)
+    return proper_place(chart, i)
 
 
 def _field(chart: Chart, i: int) -> int:
@@ -178,38 +242,85 @@ def _field(chart: Chart, i: int) -> int:
 
 
 def _field_body(chart: Chart, i: int) -> Body:
-    head = chart.at("head.field", i)
-    if not head:
+    best = _NONE
+    for head in chart.every["head.field"].get(i, ()):
+        body = _field_body_at(chart, i, head)
+        if body[0] > best[0] or (body[0] == best[0] and body[1] == "org.field"):
+            best = body
+    return best
+
+
+def _field_body_at(chart: Chart, i: int, head: int) -> Body:
+    if head == i + 1 and (i in chart.inside_places or chart.place_end(i) > i + 1):
         return _NONE
-    if chart.in_class("head.not-before", head) and not chart.at("field", head) > head + 1:
-        if not chart.is_capital(head):
-            return _NONE
+    if chart.word(i) == "tổ" and chart.word(i - 1) in ("luật", "lệnh"):
+        return _NONE
+    if (not chart.is_capital(i) or i in chart.shouting) and (chart.word(i - 1), chart.word(i)) in COMPOUNDS:
+        return _NONE
+    if not chart.is_capital(i) and not _small_head_fits(chart, i, head):
+        return _NONE
     at = head
     end = _field(chart, at)
+    if end and not chart.is_capital(at) and not (
+        chart.word(i) in _LOOSE_HEADS or end > at + 2 or (chart.word(i) in ("bộ", "sở", "phòng") and end > at + 1)
+    ):
+        end = 0
     named = bool(end)
     if not end:
         end = _open_name(chart, i, at)
     if not end:
         end = _parent(chart, at, strict=True)
         if not end:
+            if head > i + 1 and chart.is_capital(i) and any(chart.is_capital(k) for k in range(i + 1, head)):
+                return _NONE if i in chart.shouting else (head, "org.alone")
             return _NONE
         return _if_named(chart, i, at, end, "org.field")
     rule = "org.field" if named else "org.open"
     end = _more_field(chart, i, end)
+    if chart.word(i) in _NUMBERED_HEADS and re.fullmatch(r"\d{1,3}", chart.word(end)):
+        if not chart.word(end + 1).isalpha() or chart.is_capital(end + 1):
+            return (end + 1, rule)
+    if chart.word(end) == "đơn" and chart.word(end + 1) == "vị" and chart.word(end + 2) == "số":
+        return (end + 4, rule)
+    if chart.word(end) == "chi" and chart.word(end + 1) == "nhánh" and (branch := find_place(chart, end + 2)):
+        return (branch, rule)
     centre = chart.at("centre", end)
     if centre:
         end = centre
-    country = chart.at("country", end)
-    if country:
-        end = country
+    end = _countries(chart, i, end)
     parent = _parent(chart, end)
     if parent:
         end = parent
     elif chart.place_end(end):
-        end = chart.place_end(end)
+        end = named_place(chart, end)
     if end > at + _LONGEST_FIELD + 10:
         return _NONE
     return _if_named(chart, i, at, end, rule)
+
+
+def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
+    """Whether a head in small letters may open a name: `bộ Tài chính`, but not `trụ sở Bộ ...`
+    or `tổ chức Hội nghị`, where it is part of another word."""
+    if not chart.is_capital(head):
+        return False
+    if chart.at("field", head):
+        return chart.word(i) != "tổ"
+    if chart.word(i - 1) in ("trưởng", "phó") and chart.word(i) in ("phòng", "ban", "khoa"):
+        return True
+    return " ".join(chart.words[i:head]) in _OPEN_SMALL_HEADS
+
+
+def _countries(chart: Chart, i: int, end: int) -> int:
+    """Extends a body over the countries it belongs to and, abroad, over where it sits:
+    `Hội Hữu nghị Việt Nam - Lào`, `Đại sứ quán Việt Nam tại Lào`."""
+    while country := chart.at("country", end):
+        end = country
+        if chart.word(end) in ("-", "và") and chart.at("country", end + 1) and chart.word(i) in _BETWEEN:
+            end += 1
+    if chart.word(i) in _ABROAD and chart.word(end) in ("tại", "ở"):
+        seat, rule = find_body(chart, end + 1)
+        return (seat if rule in ("org.named", "org.acronym") else 0) or chart.place_end(end + 1) or find_unit(chart, end + 1) or end
+    return end
 
 
 def _more_field(chart: Chart, i: int, end: int) -> int:
@@ -225,13 +336,20 @@ def _more_field(chart: Chart, i: int, end: int) -> int:
             and end not in chart.shouting
             and not chart.place_end(end)
             and not find_body(chart, end)[0]
-            and chart.word(i) not in ("bộ", "sở", "vụ", "cục", "phòng", "ban", "tổng", "chi", "ủy", "tiểu")
-            and (more := run_end(chart, end, 4)) > end
+            and chart.word(i) in _FIRM_HEADS
+            and (more := _name_part(chart, i, end)) > end
         ):
             end = more
         else:
             break
     return end
+
+
+def _name_part(chart: Chart, i: int, at: int) -> int:
+    """Token number after the proper name inside the name of a firm or school; `at` for none."""
+    if is_person(chart, at) and chart.word(i) not in ("trường", "đại", "quỹ", "nhà", "bảo"):
+        return at
+    return cut_before_person(chart, at, run_end(chart, at, 6))
 
 
 def _joined_field(chart: Chart, i: int) -> int:
@@ -242,16 +360,42 @@ def _joined_field(chart: Chart, i: int) -> int:
 
 
 def _open_name(chart: Chart, i: int, at: int) -> int:
+    if chart.at("head.place", i) >= at:
+        return _quoted_or_number(chart, i, at)
+    if chart.word(i) in _NEVER_OPEN and (chart.word(i) != "ban" or at > i + 1):
+        return _quoted_or_number(chart, i, at)
+    return _read_open_name(chart, i, at)
+
+
+def _read_open_name(chart: Chart, i: int, at: int) -> int:
     """Token number after a name that no lexicon holds: capitals, each with the small syllables
     that follow it up to a word that ends names."""
+    if find_body(chart, at)[0] or find_place(chart, at):
+        return find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
+    if is_person(chart, at) and chart.word(i) not in ("trường", "quỹ", "nhà", "bảo", "đại"):
+        return 0
     if not is_name_word(chart, at) or at in chart.shouting or chart.at("title", at):
         return _quoted_or_number(chart, i, at)
     j = at
     while j < at + _LONGEST_FIELD:
+        if j > at and is_name_word(chart, j) and chart.place_end(j):
+            j = chart.place_end(j)
+            break
         if is_name_word(chart, j) and not (j > at and (find_body(chart, j)[0] or find_place(chart, j))):
-            j = run_end(chart, j, 6) if j == at else max(run_end(chart, j, 6), j + 1)
+            first = j
+            run = run_end(chart, j, 6)
+            placed = next((k for k in range(j + 1, run) if chart.place_end(k)), 0)
+            if placed:
+                j = chart.place_end(placed)
+                break
+            j = max(cut_before_person(chart, j, run_end(chart, j, 6)), j + 1)
+            if j - first >= 2:
+                continue
             small = j
             while small < j + 4 and chart.word(small).isalpha() and not chart.is_capital(small):
+                if (known := chart.at("field", small)) > small + 1:
+                    small = known
+                    continue
                 if chart.in_class("stop", small):
                     break
                 small += 1
@@ -270,33 +414,35 @@ def _open_name(chart: Chart, i: int, at: int) -> int:
 
 def _quoted_or_number(chart: Chart, i: int, at: int) -> int:
     if chart.word(i) in (
-        "quân", "sư", "trung", "lữ", "tiểu", "binh", "vùng", "hải", "đội", "tổ", "đoàn", "hạm",
+        "công", "viện", "tòa", "đại", "phân", "trại", "quân", "sư", "trung", "lữ", "tiểu", "binh", "vùng", "hải", "đội", "tổ", "đoàn", "hạm",
     ) and chart.word(at).isdigit():  # fmt: skip
         return at + 1
     if chart.word(at) == "số" and chart.word(at + 1).isdigit():
         return at + 2
+    if chart.word(i) == "phòng" and chart.word(i - 1) in ("trưởng", "phó") and re.fullmatch(r"\d{1,2}", chart.word(at)):
+        return at + 1
     return 0
-
-
-def _newspaper(chart: Chart, i: int) -> Body:
-    return _NONE
 
 
 def _short_form(chart: Chart, i: int) -> Body:
     """A capitalised short form: `Đảng`, `Quốc hội`, `Ban Thường vụ`, `Sở`."""
-    if not chart.is_capital(i):
+    if chart.word(i) == "đảng" and (end := _party_name(chart, i)):
+        return (end, "org.party-name")
+    if not chart.is_capital(i) or i in chart.inside_places:
         return _NONE
+    end = chart.at("head.alone", i)
+    if chart.place_end(i) > max(end, i + 1):
+        return _NONE
+    if end and end > i + 1:
+        return (end, "org.alone")
     if chart.word(i) == "đảng":
         if chart.word(i + 1) in _PARTY_CONTINUES and not (chart.is_capital(i + 1) and i not in chart.shouting):
             return _NONE
         return (i + 1, "org.party-alone")
-    end = chart.at("body.capital", i)
+    state = chart.at("body.capital", i)
+    if state:
+        return (chart.at("country", state) or state, "org.state")
     if end:
-        return (chart.at("country", end) or end, "org.state")
-    end = chart.at("head.alone", i)
-    if end and not chart.in_class("head.not-before", end):
-        return (end, "org.alone")
-    if end and end > i + 1:
         return (end, "org.alone")
     centre = chart.at("centre", i)
     if centre:
@@ -304,12 +450,24 @@ def _short_form(chart: Chart, i: int) -> Body:
     return _NONE
 
 
+def _party_name(chart: Chart, i: int) -> int:
+    """Token number after a party by its name, known or not: `đảng Pheu Thai`, `Đảng Xanh`."""
+    if i in chart.shouting or not is_name_word(chart, i + 1) or chart.is_joined(i + 1):
+        return 0
+    if chart.word(i + 1) in _PARTY_CONTINUES or chart.in_class("surname", i + 1):
+        return 0
+    if find_body(chart, i + 1)[0] or chart.at("title", i + 1) or chart.at("doc.type", i + 1):
+        return 0
+    end = run_end(chart, i + 1, 5)
+    return chart.at("country", end) or end
+
+
 def find_orgs(chart: Chart) -> list[Candidate]:
     """All bodies of a text, longest first where they begin together."""
     starts: set[int] = set()
     for label in (
         "body", "body.acronym", "body.capital", "head.field", "head.place", "head.party", "head.organ",
-        "head.alone", "centre",
+        "head.alone", "centre", "party",
     ):  # fmt: skip
         starts.update(chart.hits[label])
     found = []
@@ -325,7 +483,21 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     before, after = chart.word(i - 1), chart.word(end)
     if rule == "org.centre":
         return _centre_fits(chart, i, end)
-    if rule in ("org.alone", "org.state") and rule == "org.alone":
+    if rule == "org.acronym" and (before in ("/", "-") and chart.is_joined(i) or after in ("/", "-", "@") and chart.is_joined(end)):
+        if chart.word(i) in ("tw", "t", "tư", "cp", "ubnd", "hđnd"):
+            return False
+        return before == "/" and chart.is_capital(i - 2) or after == "/" and chart.is_capital(end + 1)
+    if after == "các" and rule in ("org.alone", "org.placed", "org.acronym") and chart.at("level", end + 1):
+        return False
+    if after.isdigit() and rule == "org.alone" and chart.at("level", end + 1):
+        return False
+    if after == "viên" and chart.is_joined(end) is False and chart.word(end - 1) == "ủy":
+        return False
+    if rule == "org.alone" and end == i + 1 and chart.word(i) in ("đoàn", "ban") and chart.is_capital(end) and chart.word(end).isalpha():
+        return False
+    if rule == "org.open" and chart.at("head.field", i) == i + 1 and _in_run(chart, i):
+        return False
+    if rule == "org.alone":
         if before in _GENERIC_BEFORE and before not in ("năm",):
             return False
         for words in _GENERIC_AFTER:
@@ -333,16 +505,29 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
                 return False
         if end == i + 1 and chart.word(i) in _SMALL_HEADS and chart.opens_sentence(i):
             return after in _VERB_AFTER
-        if end == i + 1 and chart.word(i) in _SMALL_HEADS and i in chart.shouting:
+        if end == i + 1 and chart.word(i) in _SMALL_HEADS and (i in chart.shouting or _in_run(chart, i)):
             return False
-    if rule == "org.state" and after in ("các",) and chart.word(end + 1) in ("cấp",):
+    if rule in ("org.state", "org.placed") and after == "các" and chart.word(end + 1) == "cấp":
         return False
     return True
 
 
+def _in_run(chart: Chart, i: int) -> bool:
+    """Whether a capitalised word stands directly before token `i`, so that it is no word alone."""
+    if not chart.is_capital(i - 1) or not chart.word(i - 1).isalpha():
+        return False
+    return not chart.opens_sentence(i - 1) or chart.in_class("surname", i - 1)
+
+
 def _centre_fits(chart: Chart, i: int, end: int) -> bool:
-    if chart.word(i - 1) in _CENTRE_NOT_AFTER or chart.word(end) in _CENTRE_AFTER:
+    """`Trung ương` alone is a body where it acts or issues."""
+    before, after = chart.word(i - 1), chart.word(end)
+    if i in chart.shouting or after.isdigit() or after in _CENTRE_AFTER:
         return False
-    if chart.word(end).isdigit() or chart.word(i - 1) == "," or i in chart.shouting:
-        return False
-    return not (chart.word(i - 1) == "và" and chart.word(end) != "")
+    if before == "nghị":
+        return chart.word(i - 2) in ("đề", "kiến")
+    if before in _CENTRE_BEFORE:
+        return True
+    if chart.opens_sentence(i) and after.isalpha() and not chart.is_capital(end):
+        return True
+    return after in _CENTRE_VERBS and before in (",", "khi", "do", "mà", "và")

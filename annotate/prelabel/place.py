@@ -7,7 +7,6 @@ from annotate.prelabel.chart import Chart
 _NAME = re.compile(r"[^\W\d_][^\W_]*(?:'[^\W\d_]+)?")
 _LEVEL_NUMBER = re.compile(r"\d{1,2}|[ivx]{1,4}")
 _LONGEST_PLACE = 4
-_NOT_IN_NAME = frozenset({"ông", "bà", "đồng", "ubnd", "hđnd"})
 
 
 def is_name_word(chart: Chart, i: int) -> bool:
@@ -20,7 +19,14 @@ def run_end(chart: Chart, i: int, longest: int) -> int:
     j = i
     while j < i + longest and is_name_word(chart, j) and (j == i or not _begins_other(chart, j)):
         j += 1
+        while is_apostrophe(chart, j):
+            j += 2
     return j
+
+
+def is_apostrophe(chart: Chart, i: int) -> bool:
+    """Whether token `i` is an apostrophe inside a name (`H'Bia`)."""
+    return chart.word(i) == "'" and chart.is_joined(i) and chart.is_joined(i + 1) and chart.is_capital(i + 1)
 
 
 def _begins_other(chart: Chart, i: int) -> bool:
@@ -38,27 +44,63 @@ def find_unit(chart: Chart, i: int) -> int:
     """Token number after a level word with its name or number at `i` (`huyện Sơn Hà`, `TP Huế`,
     `phường 5`, `tỉnh`); 0 for none."""
     named = chart.at("province", i)
-    level = chart.at("level", i)
-    if not level:
+    if named:
         return named
-    end = named_place(chart, level)
+    level = chart.at("level", i)
+    if not level or chart.at("head.party", i) or chart.at("body.capital", i):
+        return 0
+    end = _name_of_unit(chart, i, level)
     if end:
-        return max(end, named)
-    if level < len(chart) and _LEVEL_NUMBER.fullmatch(chart.word(level)) and not named:
+        return end
+    if level < len(chart) and _LEVEL_NUMBER.fullmatch(chart.word(level)):
         if chart.word(level).isdigit() or chart.text[chart.starts[level]].isupper():
             return level + 1
-    return max(named, chart.at("level-alone", i))
+    return chart.at("level-alone", i)
+
+
+def _name_of_unit(chart: Chart, i: int, at: int) -> int:
+    """Token number after the name behind a level word; 0 where a person's name stands there.
+
+    Provinces are a closed list; smaller units are not, but a family name with two names
+    behind it is a person (`Chủ tịch UBND xã Nguyễn Văn A`).
+    """
+    if at in chart.shouting and not chart.place_end(at):
+        return 0
+    if chart.word(i) == "tỉnh":
+        return chart.place_end(at)
+    if chart.word(i) == "nước":
+        return chart.at("country", at)
+    return proper_place(chart, at)
+
+
+def proper_place(chart: Chart, at: int) -> int:
+    """Token number after the name of a place at `at`; 0 for none and for a person's full name."""
+    if not chart.place_end(at) and is_person(chart, at):
+        return 0
+    return named_place(chart, at)
+
+
+def is_person(chart: Chart, at: int) -> bool:
+    """Whether a run of three to five capitals at `at` begins with a family name."""
+    if not (chart.in_class("surname", at) or chart.in_class("surname.rare", at)):
+        return False
+    run = run_end(chart, at, 6)
+    if run - at >= 5 and cut_before_person(chart, at, run) < run:
+        return False
+    return run - at >= 3 or any(chart.word(k) == "'" for k in range(at, run))
 
 
 def named_place(chart: Chart, i: int) -> int:
     """Token number after the name of a place at token `i`, known or not; 0 for none."""
     known = chart.place_end(i)
     run = run_end(chart, i, _LONGEST_PLACE + 4)
-    if known and not (run > known and run - i <= 2):
+    if known and run == known + 1 and not chart.in_class("surname", known):
+        return run
+    if known:
         return known + _has_number(chart, known)
     if run == i:
         return 0
-    cut = _cut_before_person(chart, i, run)
+    cut = cut_before_person(chart, i, run)
     if cut - i > _LONGEST_PLACE:
         cut = i + 2
     return cut + _has_number(chart, cut)
@@ -69,13 +111,16 @@ def _has_number(chart: Chart, i: int) -> int:
     return int(chart.word(i) in ("1", "2", "3", "i", "ii", "iii") and not chart.is_joined(i + 1))
 
 
-def _cut_before_person(chart: Chart, i: int, end: int) -> int:
+def cut_before_person(chart: Chart, i: int, end: int) -> int:
     """Where a place ends and the name of a person begins, in one run of capitals."""
     if end - i <= 3:
         return end
     for size in (2, 1, 3):
         rest = end - i - size
         if 2 <= rest <= 4 and chart.in_class("surname", i + size):
+            return i + size
+    for size in (2, 1, 3):
+        if 3 <= end - i - size <= 4 and chart.in_class("surname.rare", i + size):
             return i + size
     return end
 

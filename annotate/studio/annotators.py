@@ -34,46 +34,61 @@ def create_annotator(server: Server, name: str, email: str | None = None) -> Ann
     import httpx
 
     login = (email or f"{_login_name(name)}@vipol.example").lower()
-    accounts = load_annotators(server)
-    if login in accounts:
-        return accounts[login]
-    password = secrets.token_urlsafe(12)
+    accounts = read_private(server.folder / _ACCOUNTS) or {}
+    account = accounts.get(login)
+    if account is not None and account["token"]:
+        return _annotator(login, account)
+    begun = account is not None
+    if account is None:
+        # Noted before it is used: cut off after signing up, the next call can still log in.
+        account = {"name": name, "password": secrets.token_urlsafe(12), "token": None}
+        write_private(server.folder / _ACCOUNTS, accounts | {login: account})
     try:
-        with (
-            httpx.Client(base_url=server.url, trust_env=False, timeout=60) as administrator,
-            httpx.Client(base_url=server.url, trust_env=False, timeout=60) as person,
-        ):
-            administrator.headers["Authorization"] = f"Token {server.token}"
-            invitation = _json(administrator.get("/api/invite"))["invite_url"]
-            _sign_up(person, invitation, login, password)
-            token = _json(person.get("/api/current-user/token"))["token"]
-            identity = _json(person.get("/api/current-user/whoami"))["id"]
-            renamed = administrator.patch(f"/api/users/{identity}/", json={"first_name": name})
-            _json(renamed)
-    except httpx.HTTPError as error:
+        account["token"] = _open_account(server, login, account, begun)
+    except (ServiceError, httpx.HTTPError) as error:
+        if isinstance(error, ServiceError):
+            write_private(server.folder / _ACCOUNTS, accounts)
+            raise
         raise ServiceError(
             f"{server.url}: wanted to make the account {login}; the server does not answer "
             f"({type(error).__name__}); see vipol studio status"
         ) from None
-    annotator = Annotator(name, login, password, token)
-    accounts[login] = annotator
-    write_private(
-        server.folder / _ACCOUNTS,
-        {
-            one.email: {"name": one.name, "password": one.password, "token": one.token}
-            for one in accounts.values()
-        },
-    )
-    return annotator
+    write_private(server.folder / _ACCOUNTS, accounts | {login: account})
+    return _annotator(login, account)
 
 
 def load_annotators(server: Server) -> dict[str, Annotator]:
     """The accounts made with `create_annotator` on this server, by email."""
     stored = read_private(server.folder / _ACCOUNTS) or {}
     return {
-        email: Annotator(account["name"], email, account["password"], account["token"])
-        for email, account in stored.items()
+        login: _annotator(login, account) for login, account in stored.items() if account["token"]
     }
+
+
+def _annotator(login: str, account: dict[str, str]) -> Annotator:
+    return Annotator(account["name"], login, account["password"], account["token"])
+
+
+def _open_account(server: Server, login: str, account: dict[str, Any], begun: bool) -> str:
+    """Sign up (or log in, where an earlier call got that far) and name the user; the token."""
+    import httpx
+
+    with (
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as administrator,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as person,
+    ):
+        administrator.headers["Authorization"] = f"Token {server.token}"
+        if not (begun and _send_form(person, "/user/login/", login, account["password"]) is None):
+            invitation = _json(administrator.get("/api/invite"))["invite_url"]
+            refusal = _send_form(person, invitation, login, account["password"])
+            if refusal is not None:
+                raise ServiceError(
+                    f"{server.url}: the account {login} was refused ({refusal}); take another email"
+                )
+        token: str = _json(person.get("/api/current-user/token"))["token"]
+        identity = _json(person.get("/api/current-user/whoami"))["id"]
+        _json(administrator.patch(f"/api/users/{identity}/", json={"first_name": account["name"]}))
+        return token
 
 
 def _login_name(name: str) -> str:
@@ -85,10 +100,14 @@ def _login_name(name: str) -> str:
     return latin
 
 
-def _sign_up(person: Any, invitation: str, login: str, password: str) -> None:
-    page = person.get(invitation)
+_FIELD_ERROR = re.compile(r'<ul class="field_errors">\s*<li>([^<]+)</li>')
+
+
+def _send_form(person: Any, address: str, login: str, password: str) -> str | None:
+    """Sign up or log in as a browser would; None when it worked, else the page's reason."""
+    page = person.get(address)
     answer = person.post(
-        invitation,
+        address,
         data={
             "email": login,
             "password": password,
@@ -96,12 +115,10 @@ def _sign_up(person: Any, invitation: str, login: str, password: str) -> None:
         },
         headers={"Referer": str(page.url)},
     )
-    if answer.status_code != 302:  # on success it leads on; the form comes back with its errors
-        said = re.findall(r'class="[^"]*error[^"]*"[^>]*>\s*([^<]+)', answer.text)
-        raise ServiceError(
-            f"the account {login} was refused: {'; '.join(map(str.strip, said)) or answer.status_code}"
-            "; take another email, or log in with the password that it has"
-        )
+    if answer.status_code == 302:  # on success it leads on; the form comes back with its errors
+        return None
+    said = [" ".join(reason.split()) for reason in _FIELD_ERROR.findall(answer.text)]
+    return "; ".join(said) or f"status {answer.status_code}"
 
 
 def _json(answer: Any) -> Any:

@@ -66,7 +66,9 @@ def connect(url: str, api_key: str) -> Connection:
         timeout=READ_TIMEOUT, follow_redirects=True, trust_env=not _is_loopback(parts.hostname)
     )
     with _explained(base, "to log in"):
-        client = LabelStudio(base_url=base, api_key=api_key, httpx_client=transport)
+        client = LabelStudio(  # type: ignore[no-untyped-call]
+            base_url=base, api_key=api_key, httpx_client=transport
+        )
         # Not tried again: when the server is down the user should hear of it at once.
         user = client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": 30})
     return Connection(base, user.email or user.username or str(user.id), client)

@@ -1,5 +1,6 @@
 """The Label Studio project: labelling configuration and settings, all from the scheme."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -81,9 +82,7 @@ def ensure_project(
     outdated = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if outdated:
         with connection.asking(f"to bring the project {title!r} up to date"):
-            connection.client.projects.update(
-                found.id, **outdated, request_options=write_once(120)
-            )
+            connection.client.projects.update(found.id, **outdated, request_options=write_once(120))
     return _project(connection, found)
 
 
@@ -101,7 +100,8 @@ def show_prelabels(connection: Connection, project: Project, model_version: str)
 def _same_title(connection: Connection, title: str) -> Any:
     with connection.asking(f"to find the project {title!r}"):
         # The server's own filter also finds titles that merely contain this one.
-        found = [p for p in connection.client.projects.list(title=title) if p.title == title]
+        similar: Iterable[Any] = connection.client.projects.list(title=title)
+        found = [project for project in similar if project.title == title]
     if len(found) > 1:
         ids = ", ".join(str(project.id) for project in found)
         raise ServiceError(
@@ -134,15 +134,21 @@ def _project(connection: Connection, found: Any) -> Project:
 
 # --- what annotators see ----------------------------------------------------------------
 
-# White space is kept as it is: a collapsed space would hide what the offsets count. Lines are
-# far apart so that the borders of an inner span stay inside those of the outer one.
+# White space is shown as it is, since a space that is collapsed is still one the offsets count.
+# Lines are far apart, so that the little names behind spans do not touch the line above. The
+# colours of page and border are Label Studio's own, which follow its light and dark modes.
 _STYLE = """
-.vipol-labels { position: sticky; top: 0; z-index: 5; background: #fff; padding: 8px 0; }
-.vipol-columns { display: grid; grid-template-columns: minmax(0, 1fr) 250px; gap: 24px; }
-.vipol-title { color: #555; }
-.vipol-text [class*="--pretext"], .vipol-text .htx-text {
-  white-space: pre-wrap; font-size: 17px; line-height: 2.3; }
-.vipol-hints { border-left: 1px solid #ddd; padding-left: 16px; font-size: 13px; }
+.vipol-labels { position: sticky; top: 0; z-index: 5; padding: 6px 0;
+  background: var(--color-neutral-background); }
+.vipol-columns { display: grid; grid-template-columns: minmax(0, 1fr) 230px; gap: 28px; }
+.vipol-text .lsf-richtext__container { font-size: 17px; line-height: 2.1; }
+.vipol-text .lsf-richtext__line { white-space: pre-wrap; }
+.vipol-text .htx-highlight { padding: 3px 0; border-radius: 3px; }
+.vipol-text .htx-highlight[data-label]::after { font-family: inherit; font-size: 10px;
+  font-weight: 600; white-space: nowrap; opacity: 0.8; }
+.vipol-hint { margin-bottom: 14px; padding-left: 10px; }
+.vipol-hint h4 { margin: 0 !important; font-size: 13px; line-height: 1.45; font-weight: 400; }
+.vipol-hint h4:first-child { font-weight: 600; }
 """
 
 
@@ -163,15 +169,14 @@ def labelling_configuration() -> str:
 </View>
 <View className="vipol-columns">
 <View className="vipol-text">
-<View className="vipol-title"><Header value="$title" size="5"/></View>
+<Header value="$title" size="5"/>
 <Text name="{TEXT_NAME}" value="${TEXT_NAME}" granularity="word" showLabels="true"/>
 </View>
-<View className="vipol-hints">
+<View>
 {hints}
 </View>
 </View>
-</View>
-"""
+</View>"""
 
 
 def _label_tag(label: Label) -> str:
@@ -183,7 +188,12 @@ def _label_tag(label: Label) -> str:
 
 def _hint_tags(label: Label) -> str:
     head = escape(f"{label.hotkey} · {label.vietnamese} ({label.name})")
-    return f'<Header value="{head}" size="6"/>\n<Header value="{escape(label.hint)}" size="6"/>'
+    return (
+        f'<View className="vipol-hint" style="border-left: 4px solid {label.colour}">\n'
+        f'<Header value="{head}" size="6"/>\n'
+        f'<Header value="{escape(label.hint)}" size="6"/>\n'
+        "</View>"
+    )
 
 
 def default_instruction() -> str:

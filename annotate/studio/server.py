@@ -40,6 +40,8 @@ _GRACE = 15.0
 
 _POLL = 0.2
 
+_ARGUMENTS = ("start", "--no-browser", "--internal-host", HOST)
+
 # What the server may see of our environment. Label Studio reads settings also from names
 # without a prefix (HOST, PORT, DEBUG, PASSWORD, …), so everything else is kept from it.
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
@@ -57,11 +59,12 @@ class Server:
     folder: Path
 
 
-def start_server(folder: Path, port: int | None = None, timeout: float = 180.0) -> Server:
+def start_server(folder: Path, port: int | None = None, timeout: float = 300.0) -> Server:
     """Start the server that lives in `folder`, or find it running; it answers on return.
 
-    A new folder gets a fresh database first, which takes most of a minute; later starts take
-    about five seconds. Without `port` a free one is chosen. `timeout` is in seconds.
+    A new folder gets a fresh database first, which takes about a minute of one core (Label
+    Studio's 261 migrations); later starts take about five seconds. Without `port` a free one
+    is chosen. `timeout` is in seconds.
     Interrupted or failed, it leaves no process behind.
 
     Raises ServiceError where Label Studio is not installed, the port is taken, the folder
@@ -167,8 +170,7 @@ def _launch(folder: Path, port: int | None) -> Server:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "label_studio.server", "start", "--no-browser"]
-            + ["--internal-host", HOST, "--port", str(chosen)],
+            [sys.executable, "-m", "label_studio.server", *_ARGUMENTS, "--port", str(chosen)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -308,8 +310,8 @@ def _is_ours(running: dict[str, Any]) -> bool:
 def _is_alive(pid: int) -> bool:
     """Whether the process runs; one that ended but was not yet collected does not."""
     child = _children.get(pid)
-    if child is not None:
-        return child.poll() is None
+    if child is not None and child.poll() is not None:
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -356,7 +358,9 @@ def _end(pid: int, grace: float) -> None:
             time.sleep(0.05)
         if not _is_alive(pid):
             break
-    _children.pop(pid, None)
+    child = _children.pop(pid, None)
+    if child is not None:
+        child.wait()
 
 
 # --- small files ------------------------------------------------------------------------

@@ -102,10 +102,12 @@ def _span_to_region(text: str, span: Span) -> Region:
 
 @dataclass(frozen=True, slots=True)
 class ReadRegions:
-    """Spans read from regions, each with its region, and what could not be read."""
+    """Spans read from regions, each with its region; spans that a second region says again; and
+    what could not be read."""
 
     spans: tuple[Span, ...]
     regions: Mapping[Span, Region]
+    twice: tuple[Span, ...]
     problems: tuple[str, ...]
 
 
@@ -113,20 +115,22 @@ def regions_to_spans(regions: Sequence[Region]) -> ReadRegions:
     """Spans by place from the regions of an annotation or prediction.
 
     Nothing is checked against text or scheme here. A region that is no labelled place (no
-    whole offsets, not exactly one label, a relation, …) and a second region of the same place
-    and label become problems.
+    whole offsets, not exactly one label, a relation, …) becomes a problem.
     """
     read: dict[Span, Region] = {}
+    seen: set[tuple[int, int, str]] = set()
+    twice: list[Span] = []
     problems: list[str] = []
     for region in regions:
         span = _region_to_span(region)
         if isinstance(span, str):
             problems.append(span)
-        elif any(span.key == other.key for other in read):
-            problems.append(f"{span.label} {span.start}-{span.end} stands there twice")
+        elif span.key in seen:
+            twice.append(span)
         else:
+            seen.add(span.key)
             read[span] = region
-    return ReadRegions(sort_spans(read), read, tuple(problems))
+    return ReadRegions(sort_spans(read), read, tuple(twice), tuple(problems))
 
 
 def _region_to_span(region: Region) -> Span | str:
@@ -179,6 +183,4 @@ def compare_regions(before: Sequence[Region], after: Sequence[Region]) -> Fates:
     kept = old.keys() & new.keys()
     moved = {old[key] for key in old.keys() - kept} & {new[key] for key in new.keys() - kept}
     changed = len(moved - {None})
-    return Fates(
-        len(kept), changed, len(old) - len(kept) - changed, len(new) - len(kept) - changed
-    )
+    return Fates(len(kept), changed, len(old) - len(kept) - changed, len(new) - len(kept) - changed)

@@ -1,0 +1,429 @@
+"""DOCUMENT_REF: a type word and what identifies the document: symbol, session, name or title."""
+
+import re
+
+from annotate.prelabel.candidate import Candidate
+from annotate.prelabel.chart import Chart, folded_words
+from annotate.prelabel.org import find_body
+from annotate.prelabel.place import is_name_word, run_end
+
+# Symbols are read from the folded text; those of party and state differ in the order of number,
+# year, type and issuer: 215-QĐ/TW, 43/2014/TT-BGDĐT, 100/2015/QH13, 1234/VPCP-KTTH.
+_ISSUER = r"[a-zđ][a-zđôơưă0-9.&]*"
+_SYMBOL = (
+    rf"\d+[a-z]?(?:/\d{{2,4}})?(?:\s?[-/]\s?{_ISSUER})(?:\s?[-/&]\s?(?:{_ISSUER}|\d+))*"
+    rf"|\d+[a-z]?/\d{{4}}/{_ISSUER}(?:-{_ISSUER})*"
+)
+_NUMBER = rf"(?:{_SYMBOL}|\d+[a-z]?(?:/\d{{4}})?(?![\d/%-]|[.,]\d))"
+_NUMBERED = re.compile(rf"\s(?:(?:số|mang số|số:)\s)?({_NUMBER})(?!\w)")
+_TIGHT_SYMBOL = re.compile(
+    r"(?<![\w/-])\d+[a-z]?(?:/\d{4})?(?:-[a-zđ]{1,6}/[a-zđ]{1,10}(?:-[a-zđ]+)*|/[a-zđ]{2,12}\d{0,2}(?:-[a-zđ&]+)*)(?![\w/])"
+)
+_TERM = (
+    r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
+)
+_ORDINAL = r"(?:lần\sthứ\s(?:[ivx]+|\d+|nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?)|[ivx]{1,5}(?!\w)|\d{1,2}(?![\w/.,-]*\d))"
+_CONGRESS = re.compile(
+    rf"\s(?:của\s)?(?:các\s)?đại hội(?:\sđại biểu)?(?:\stoàn quốc)?(?P<ordinal>\s{_ORDINAL})?"
+)
+_ORDINAL_AT = re.compile(rf"\s{_ORDINAL}")
+_TERM_AT = re.compile(_TERM)
+_PLENUM = re.compile(
+    rf"\s(?:hội nghị\s)?(?:trung ương|tw|t\.ư|tư)\s(?:lần thứ\s)?(?:\d{{1,2}}|[ivx]+|nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười)(?![\w/-])(?:{_TERM})?"
+)
+_CONFERENCE = re.compile(rf"\shội nghị\s{_ORDINAL}")
+_YEAR_AT = re.compile(r",?\s(năm\s)?((?:19|20)\d\d)(?![\w/-])")
+_AMENDED = re.compile(r"\s\((?:sửa đổi|bổ sung|sửa đổi,? bổ sung|mới|sửa đổi năm \d{4})(?:[^()\n]{0,20})?\)")
+_PART = re.compile(
+    r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ])*(?:\svà\s[a-zđ])?,?\s)?(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?)*,?\s)?(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?)*"
+    r"|chương\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)(?:,?\s(?:của\s|trong\s)?)"
+)
+_PART_HEAD = re.compile(r"(?<!\w)(?:điểm\s[a-zđ]\b|khoản\s\d|điều\s\d|chương\s[ivx\d])")
+_QUOTE = re.compile(r"\s?([“\"«])")
+_CLOSE = {"“": "”", '"': '"', "«": "»"}
+_LONGEST_TITLE = 200
+_AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
+_AND_LAW = re.compile(r"(?:,|\svà)\s(luật|bộ luật)\s")
+_NOT_LAW_NAME = frozenset("sư pháp gia này trên được do khoa có là và của cũng mới đó hiện".split())
+_ENDS_SUBJECT = folded_words("ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và")
+_WORD_END = re.compile(r"(?!\w)")
+
+_ABBREVIATED_TYPES = frozenset({"nq", "nđ", "qđ", "ct", "tt", "cv"})
+
+
+class _Finder:
+    """Reads documents of one chart: offsets are code points into the folded text."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+        self.folded = chart.folded
+        self.token_at = {start: n for n, start in enumerate(chart.starts)}
+        self.token_after = {end: n for n, end in enumerate(chart.ends, start=1)}
+        self.found: list[tuple[int, int, str]] = []
+
+    def end_of(self, token: int) -> int:
+        return self.chart.ends[token - 1]
+
+    def run(self) -> list[tuple[int, int, str]]:
+        chart = self.chart
+        for i in sorted(
+            {*chart.hits["doc.type"], *chart.hits["doc.session-type"], *chart.hits["treaty.head"], *chart.hits["doc.named"],
+             *chart.hits["work"], *chart.hits["treaty.acronym"]}
+        ):  # fmt: skip
+            self.read(i)
+        for match in _TIGHT_SYMBOL.finditer(self.folded):
+            if self.symbol_has_capitals(match.start(), match.end()):
+                self.found.append((match.start(), match.end(), "document.symbol"))
+        self.parts()
+        return self.found
+
+    def symbol_has_capitals(self, start: int, end: int) -> bool:
+        letters = [c for c in self.chart.text[start:end] if c.isalpha()]
+        return len(letters) >= 2 and sum(c.isupper() for c in letters) * 2 > len(letters)
+
+    def read(self, i: int) -> None:
+        chart = self.chart
+        start = chart.starts[i]
+        best: tuple[int, str] = (0, "")
+        for end, rule in (
+            self.numbered(i),
+            self.session(i),
+            self.statute(i),
+            self.treaty(i),
+            self.named(i),
+            self.work(i),
+            self.charter(i),
+        ):
+            if end > best[0]:
+                best = (end, rule)
+        if best[0]:
+            self.found.append((start, best[0], best[1]))
+
+    # each reader returns the end (code points) and the rule, or (0, "")
+
+    def numbered(self, i: int) -> tuple[int, str]:
+        chart = self.chart
+        token = chart.at("doc.type", i)
+        if not token:
+            return 0, ""
+        head = " ".join(chart.words[i:token])
+        at = self.end_of(token)
+        # `Thông báo kết luận số ...`, `Tờ trình liên ngành số ...` are types of two words
+        while token < len(chart) and (more := chart.at("doc.type", token)):
+            token, at = more, self.end_of(more)
+        match = _NUMBERED.match(self.folded, at)
+        if match:
+            number = match.group(1)
+            if head in ("luật", "bộ luật", "hiến pháp") and "/" not in number:
+                return 0, ""
+            if number.isdigit() and not self.plain_number_fits(i, at, match, head):
+                return 0, ""
+            if not number.isdigit() and "/" not in number and "-" not in number and not chart.is_capital(i):
+                return 0, ""
+            end = match.end(1)
+            end = self.trim_symbol(match.start(1), end)
+            term = _TERM_AT.match(self.folded, end)
+            if term and "(" not in term.group() and False:
+                end = term.end()
+            return end, "document.numbered"
+        return 0, ""
+
+    def plain_number_fits(self, i: int, at: int, match: "re.Match[str]", head: str) -> bool:
+        """Whether a mere number behind a type word is its number: `Nghị quyết số 18`."""
+        if head in _ABBREVIATED_TYPES:
+            return False
+        after = self.folded[match.end() : match.end() + 14]
+        if "số" in match.group():
+            return True
+        if head in ("điều lệ", "chương trình", "kế hoạch", "báo cáo", "đề án", "lịch", "thư", "văn bản", "hợp đồng", "chiến lược", "quy hoạch"):
+            return False
+        if int(match.group(1)) > 1900 and int(match.group(1)) < 2100 and len(match.group(1)) == 4:
+            return head in ("hiến pháp",)
+        return not re.match(r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều)", after)
+
+    def trim_symbol(self, start: int, end: int) -> int:
+        """The end of a symbol without what is written small behind a spaced dash."""
+        text = self.chart.text[start:end]
+        cut = re.search(r"\s?[-/,&]\s[a-zđà-ỹ]|\s[-]\s?[a-zđà-ỹ]", text)
+        if cut and cut.start() > 0:
+            return start + cut.start()
+        return start + len(text.rstrip(" .,-/&"))
+
+    def session(self, i: int) -> tuple[int, str]:
+        chart = self.chart
+        token = chart.at("doc.session-type", i)
+        if not token:
+            return 0, ""
+        head = " ".join(chart.words[i:token])
+        at = self.end_of(token)
+        if head.endswith(("đại hội", "hội nghị")):
+            at = self.end_of(token - 2)
+        plenum = _PLENUM.match(self.folded, at)
+        if plenum:
+            return self.balance(at, plenum.end()), "document.plenum"
+        congress = _CONGRESS.match(self.folded, at)
+        if congress and congress.end() > at:
+            return self.congress(congress.end(), congress["ordinal"] is not None)
+        conference = _CONFERENCE.match(self.folded, at)
+        if conference:
+            end = conference.end()
+            end = self.with_body(end)
+            if term := _TERM_AT.match(self.folded, end):
+                end = self.balance(end, term.end())
+            return end, "document.conference"
+        return 0, ""
+
+    def congress(self, end: int, identified: bool) -> tuple[int, str]:
+        """`Nghị quyết Đại hội [Đảng] lần thứ XI`; without number or body it is no document."""
+        with_body = self.with_body(end)
+        if with_body > end and not identified:
+            ordinal = _ORDINAL_AT.match(self.folded, with_body)
+            if ordinal:
+                return self.term(ordinal.end()), "document.congress"
+            if self.folded[end + 1 : with_body] in ("đảng",):
+                return with_body, "document.congress"
+            return with_body, "document.congress"
+        if identified:
+            return self.term(end), "document.congress"
+        return 0, ""
+
+    def term(self, end: int) -> int:
+        return end
+
+    def with_body(self, end: int) -> int:
+        """End of a body that follows directly, or `end`."""
+        token = self.token_after.get(end)
+        if token is None or token >= len(self.chart):
+            return end
+        body, _ = find_body(self.chart, token)
+        return self.end_of(body) if body else end
+
+    def balance(self, start: int, end: int) -> int:
+        """`end` without a bracket that has no pair."""
+        piece = self.folded[start:end]
+        if piece.count("(") != piece.count(")"):
+            opened = piece.find("(")
+            if opened >= 0 and piece.count("(") > piece.count(")"):
+                return start + len(piece[:opened].rstrip(" ,"))
+            return end - 1
+        return end
+
+    def statute(self, i: int) -> tuple[int, str]:
+        chart = self.chart
+        word = chart.word(i)
+        if word not in ("luật", "bộ", "pháp", "hiến", "dự", "đạo"):
+            return 0, ""
+        head = {"luật": i + 1}.get(word, i + 2)
+        phrase = " ".join(chart.words[i:head])
+        if phrase not in ("luật", "bộ luật", "pháp lệnh", "hiến pháp", "dự luật", "đạo luật"):
+            return 0, ""
+        if phrase == "hiến pháp":
+            if not chart.is_capital(i):
+                return 0, ""
+            return self.year(self.amended(self.end_of(head))), "document.constitution"
+        if phrase == "luật" and chart.word(i - 1) in ("bộ", "dự", "đạo", "pháp", "kỉ", "quy", "định"):
+            return 0, ""
+        offset = self.end_of(head)
+        amending = _AMENDING.match(self.folded, offset + 1)
+        if amending:
+            token = self.token_at.get(amending.end())
+            if token is not None and chart.word(token) in ("luật", "bộ", "pháp"):
+                end, _ = self.statute(token)
+                while end and (joined := _AND_LAW.match(self.folded, end)):
+                    more, _ = self.statute(self.token_at[joined.start(1)])
+                    if not more:
+                        break
+                    end = more
+                if end:
+                    return end, "document.statute"
+        name = chart.at("statute", head)
+        end = 0
+        if name and (chart.is_capital(i) or chart.is_capital(head) or phrase != "luật"):
+            end = self.end_of(name)
+            end = max(end, self.end_of(self.more_name(name)))
+        elif chart.is_capital(i) and is_name_word(chart, head) and chart.word(head) not in _NOT_LAW_NAME:
+            end = self.end_of(self.open_name(head))
+        elif chart.is_capital(i) and chart.word(head) == "về":
+            end = self.end_of(self.open_name(head + 1)) if is_name_word(chart, head + 1) else 0
+        if not end:
+            return 0, ""
+        end = self.amended(end)
+        number = re.compile(rf"\s(?:số\s)?(\d+/\d{{4}}/qh\d+)").match(self.folded, end)
+        if number:
+            return number.end(), "document.statute"
+        return self.year(end), "document.statute"
+
+    def more_name(self, token: int) -> int:
+        """Extends the name of a statute over `và` with another known field."""
+        chart = self.chart
+        if chart.word(token) in ("và", ",") and (more := chart.at("statute", token + 1)):
+            if more > token + 2 and chart.word(token) == "và" and not chart.is_capital(token + 1):
+                return more
+        return token
+
+    def open_name(self, token: int) -> int:
+        """Token number after a name that no lexicon holds, from its capital to a word that ends
+        names."""
+        chart = self.chart
+        j = token
+        last = token
+        while j < token + 14 and j < len(chart):
+            word = chart.word(j)
+            if is_name_word(chart, j):
+                if j > token and (chart.at("title", j) or chart.in_class("surname", j) and j > last):
+                    break
+                j += 1
+                last = j
+            elif word.isalpha() and not chart.in_class("stop", j):
+                j += 1
+                last = j
+            elif word in ("và", "của", "về", "với") and j + 1 < len(chart) and is_name_word(chart, j + 1) and not chart.at("title", j + 1):
+                if word == "của" and not find_body(chart, j + 1)[0]:
+                    break
+                if word == "của" or find_body(chart, j + 1)[0]:
+                    break
+                j += 1
+            else:
+                break
+        if last - token > 6 and not any(is_name_word(chart, k) for k in range(token + 3, last)):
+            return token + 2
+        return max(last, token + 1)
+
+    def amended(self, end: int) -> int:
+        match = _AMENDED.match(self.folded, end)
+        return match.end() if match else end
+
+    def year(self, end: int) -> int:
+        match = _YEAR_AT.match(self.folded, end)
+        if not match or (match.group().startswith(",")):
+            return end
+        return match.end()
+
+    def treaty(self, i: int) -> tuple[int, str]:
+        chart = self.chart
+        if end := chart.at("treaty.acronym", i):
+            if chart.word(i) == "doc" and not self.is_defined("doc"):
+                pass
+            return self.end_of(end), "document.acronym"
+        head = chart.at("treaty.head", i)
+        if not head:
+            return 0, ""
+        if head < len(chart) and chart.word(head) in ("khung",):
+            head += 1
+        capital = chart.is_capital(i)
+        name = chart.at("treaty", head)
+        if name and not (capital or chart.is_capital(head)):
+            name = 0
+        end = 0
+        if name:
+            token = self.more_treaty(name)
+            end = self.end_of(token)
+        elif (acronym := chart.at("treaty.acronym", head)):
+            end = self.end_of(acronym)
+        elif capital and chart.word(i) not in ("tuyên", "quy", "bộ", "tầm", "khuôn", "đạo", "dự") and head < len(chart):
+            if is_name_word(chart, head) and not chart.opens_sentence(head):
+                body, _ = find_body(chart, head)
+                token = body or self.open_name(head)
+                end = self.end_of(self.more_treaty(token))
+            elif chart.word(head) == "về" and chart.word(head + 1).isalpha():
+                end = self.end_of(self.open_name(head + 1)) if is_name_word(chart, head + 1) else self.about(head)
+        elif capital and chart.word(head) == "về" and is_name_word(chart, head + 1):
+            end = self.end_of(self.open_name(head + 1))
+        if not end:
+            return 0, ""
+        return self.year(self.amended(end)), "document.treaty"
+
+    def about(self, token: int) -> int:
+        """`Công ước về quyền của người khuyết tật`: small words up to punctuation, at most eight."""
+        chart = self.chart
+        j = token + 1
+        while j < token + 9 and chart.word(j).isalpha() and chart.word(j) not in _ENDS_SUBJECT:
+            j += 1
+        ended = not chart.word(j).isalpha() or chart.word(j) in _ENDS_SUBJECT
+        return self.end_of(j) if j < len(chart) and ended and j > token + 2 else 0
+
+    def more_treaty(self, token: int) -> int:
+        chart = self.chart
+        while token < len(chart):
+            if chart.word(token) in ("-", "và") and (country := chart.place_end(token + 1)):
+                token = country
+            elif chart.word(token) == "giữa" and (first := chart.at("country", token + 1)):
+                token = first
+                if chart.word(token) == "và" and (second := chart.at("country", token + 1)):
+                    token = second
+            elif country := (chart.at("country", token) or chart.at("body.acronym", token)):
+                token = country
+            elif (chart.word(token) == "song" and chart.word(token + 1) == "phương"):
+                token += 2
+            elif (chart.word(token) == "về" and is_name_word(chart, token + 1)):
+                token = self.open_name(token + 1)
+            else:
+                break
+        return token
+
+    def is_defined(self, acronym: str) -> bool:
+        return f"({acronym})" in self.folded
+
+    def named(self, i: int) -> tuple[int, str]:
+        chart = self.chart
+        end = chart.at("doc.named", i)
+        if not end or not chart.is_capital(i):
+            return 0, ""
+        return self.year(self.amended(self.end_of(end))), "document.named"
+
+    def charter(self, i: int) -> tuple[int, str]:
+        """`Điều lệ [Công đoàn Việt Nam]`, `Quy chế [Hội ...]`: rules named by their body."""
+        chart = self.chart
+        if chart.word(i) != "điều" or chart.word(i + 1) != "lệ":
+            return 0, ""
+        body, _ = find_body(chart, i + 2)
+        if not body:
+            return 0, ""
+        end = self.end_of(body)
+        if term := _TERM_AT.match(self.folded, end):
+            end = self.balance(end, term.end())
+        return end, "document.charter"
+
+    def work(self, i: int) -> tuple[int, str]:
+        chart = self.chart
+        token = chart.at("work", i)
+        if not token:
+            return 0, ""
+        match = _QUOTE.match(chart.text, self.end_of(token))
+        if not match:
+            return 0, ""
+        close = chart.text.find(_CLOSE[match.group(1)], match.end(), match.end() + _LONGEST_TITLE)
+        if close < 0 or "\n" in chart.text[match.end() : close]:
+            return 0, ""
+        if chart.word(i) in ("báo", "đề", "chỉ", "phim", "sách") and chart.word(i) != "sách":
+            return 0, ""
+        return close + 1, "document.work"
+
+    def parts(self) -> None:
+        """Articles and clauses before a document that was found take it in."""
+        by_start = {start: end for start, end, _ in sorted(self.found)}
+        for start, end, _ in self.found:
+            by_start[start] = max(by_start[start], end)
+        last = -1
+        for head in _PART_HEAD.finditer(self.folded):
+            if head.start() < last:
+                continue
+            match = _PART.match(self.folded, head.start())
+            if not match:
+                continue
+            end = by_start.get(match.end())
+            if end:
+                self.found.append((head.start(), end, "document.part"))
+                last = match.end()
+
+
+def find_documents(chart: Chart) -> list[Candidate]:
+    """All documents of a text."""
+    finder = _Finder(chart)
+    found = []
+    for start, end, rule in finder.run():
+        first, last = finder.token_at.get(start), finder.token_after.get(end)
+        if first is None or last is None:
+            continue
+        found.append(Candidate(first, last, "DOCUMENT_REF", f"rule:{rule}"))
+    return found

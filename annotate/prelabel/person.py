@@ -1,0 +1,298 @@
+"""PERSON: named persons, by their family names, by what stands before them, by repetition."""
+
+import re
+
+from annotate.prelabel.candidate import Candidate
+from annotate.prelabel.chart import Chart
+from annotate.prelabel.org import find_body
+from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
+
+_LONGEST = 6
+# The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
+_VIETNAMESE = re.compile(
+    r"(?:ngh|ng|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?"
+    r"[aàáảãạăằắẳẵặâầấẩẫậeèéẻẽẹêềếểễệiìíỉĩịoòóỏõọôồốổỗộơờớởỡợuùúủũụưừứửữựyỳýỷỹỵ]{1,3}"
+    r"(?:ng|nh|ch|[cmnpt])?"
+)
+_WORD = r"[A-ZÀ-ÝĂĐĨŨƠƯẠ-Ỹ][\w'’]*(?:\.\s?[A-ZÀ-ÝĂĐĨŨƠƯẠ-Ỹ][\w'’]*)*"
+_NAMED = rf"{_WORD}(?:[ -]{_WORD}){{0,3}}"
+_BETWEEN = r"(?:\s?[-–]\s|,\s|\svà\s|;\s)"
+_BYLINE = re.compile(
+    r"\s*(?P<lead>\(?(?:[Bb]ài|[Tt]in|[Ảả]nh|[Tt]in, ảnh|[Tt]in, bài|[Bb]ài, ảnh|[Bb]ài và ảnh|[Tt]in và ảnh|[Tt]in ảnh|[Tt]hực hiện|"
+    r"[Tt]ác giả|PV|[Pp]hóng viên|[Tt]heo)\s?:?\s)?"
+    rf"(?P<names>{_NAMED}(?:{_BETWEEN}{_NAMED}){{0,3}})"
+    r"(?P<tail>\s*\([^()\n]{2,40}\)|\s?/\s?[\w.+ ]{2,20}|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*"
+)
+_PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
+_CREDIT = re.compile(
+    r"(?:[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
+)
+_CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
+_JOINT = re.compile(r"\s?[-–,]\s?")
+_LONGEST_BYLINE = 60
+_NO_NAME = frozenset(
+    "tin đọc xem chia trang video liên chủ bình thư mới phản tags từ ảnh bài góc cổng gửi về top hà đà thành theo đăng "
+    "hotline email tên số đơn giấy cộng độc nơi kính căn điều chương mục phần phụ ông bà hội nghị quyết".split()
+)
+
+
+def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
+    """All persons of a text; `taken` are offices and bodies, whose ends are cues."""
+    inside: set[int] = set()
+    after_office: set[int] = set()
+    for candidate in taken:
+        inside.update(range(candidate.start, candidate.end))
+        if candidate.label == "POSITION":
+            end = candidate.end
+            after_office.add(end)
+            if chart.word(end) in ("tại", "ở"):
+                after_office.add(find_body(chart, end + 1)[0] or find_place(chart, end + 1))
+    cues = {
+        end
+        for i, end in chart.hits["honorific"].items()
+        if i not in chart.inside_places and chart.place_end(i) <= end
+    }
+    listed: set[int] = set()
+    offices = {candidate.start for candidate in taken if candidate.label == "POSITION"}
+    found: dict[int, Candidate] = {}
+    for i, end in chart.hits["known"].items():
+        office = i - 2 if chart.words[max(0, i - 2) : i] == ["chủ", "tịch"] else i
+        if not _is_place_name(chart, i) and not _is_place_name(chart, office):
+            found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
+    i = 0
+    n = len(chart)
+    while i < n:
+        if not is_name_word(chart, i):
+            i += 1
+            continue
+        end, rule = 0, ""
+        if i in found:
+            i = found[i].end
+            continue
+        if i in inside:
+            i += 1
+            continue
+        if i in after_office:
+            end, rule = _after_office(chart, i, inside)
+        if not end and i in cues:
+            end, rule = _after_cue(chart, i, inside)
+        if not end and chart.in_class("surname", i):
+            end, rule = _full_name(chart, i, inside)
+        if not end and not chart.in_class("surname", i):
+            end, rule = _before_office(chart, i, inside, offices)
+        if not end and i in listed:
+            end, rule = _listed(chart, i, inside)
+        if end:
+            found[i] = Candidate(i, end, "PERSON", f"rule:{rule}")
+            if chart.word(end) in ("và", ","):
+                listed.add(end + 1)
+            i = end
+        else:
+            i += 1
+    persons = list(found.values())
+    persons += _bylines(chart, found, inside)
+    persons += _repeated(chart, persons, inside)
+    return persons
+
+
+def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
+    """Token number after the run of name words at `i`: spaces, hyphens inside foreign names,
+    initials with a full stop; never over a title, a body or a line break."""
+    j = i
+    while j < i + _LONGEST + 2 and j < len(chart):
+        if j > i and j in inside:
+            break
+        if is_name_word(chart, j):
+            if j > i and (chart.at("title", j) > j + 1 or chart.at("honorific", j) and chart.word(j) in ("ông", "bà")):
+                break
+            j += 1
+        elif j > i and chart.word(j) == "-" and chart.is_joined(j) and chart.is_joined(j + 1) and chart.word(j + 1).isalpha():
+            j += 2
+        elif j > i and is_apostrophe(chart, j):
+            j += 2
+        elif j > i and chart.word(j) == "." and is_name_word(chart, j + 1) and _is_initial(chart, j):
+            j += 1
+        else:
+            break
+    return min(j, i + _LONGEST + 4)
+
+
+def _is_initial(chart: Chart, stop: int) -> bool:
+    """Whether the full stop `stop` ends an initial (`V. Putin`, `Ph.Ăngghen`)."""
+    size = chart.ends[stop - 1] - chart.starts[stop - 1]
+    return size == 1 or (size == 2 and chart.is_joined(stop + 1))
+
+
+def _is_place_name(chart: Chart, i: int) -> bool:
+    """Whether the words before token `i` make a name into that of a place, prize or body."""
+    if chart.in_class("not-name", i - 1):
+        return True
+    for size in (2, 3):
+        if i >= size and " ".join(chart.words[i - size : i]) in chart.lexicon.words["not-name"]:
+            return True
+    return False
+
+
+def _after_office(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
+    end = _name_end(chart, i, inside)
+    if chart.place_end(i) >= end and not chart.in_class("surname", i):
+        return 0, ""
+    if chart.place_end(i) >= end and end - i == 2:
+        return 0, ""
+    if chart.at("title.seat", i) and not chart.is_capital(i + 1):
+        return 0, ""
+    if chart.at("head.alone", i) and not (chart.in_class("surname", i) and is_name_word(chart, i + 1)):
+        return 0, ""
+    if chart.at("doc.type", i) or chart.at("body.acronym", i) or chart.at("field", i) >= end:
+        return 0, ""
+    if end == i + 1 and chart.in_class("stop", i):
+        return 0, ""
+    return end, "person.office"
+
+
+def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
+    if chart.at("title", i) or chart.at("title.prefix", i) and not chart.in_class("surname", i):
+        return 0, ""
+    if chart.at("honorific", i):
+        return 0, ""
+    end = _name_end(chart, i, inside)
+    before = chart.word(i - 1)
+    if before in ("anh", "em", "mẹ", "má", "bạn", "tướng") and chart.is_capital(i - 1) and not chart.opens_sentence(i - 1):
+        return 0, ""
+    if chart.place_end(i) >= end and not chart.in_class("surname", i) and before not in ("ông", "bà"):
+        return 0, ""
+    if before not in ("ông", "bà") and (chart.at("field", i) >= end or chart.at("head.alone", i) >= end):
+        return 0, ""
+    return end, "person.cue"
+
+
+def _before_office(
+    chart: Chart, i: int, inside: set[int], offices: set[int]
+) -> tuple[int, str]:
+    """A name of two to four words before a comma or dash and an office: `Mark Cancian, Đại tá`."""
+    end = _name_end(chart, i, inside)
+    if not 2 <= end - i <= 4 or chart.word(end) not in (",", "-") or end + 1 not in offices:
+        return 0, ""
+    if chart.place_end(i) or find_body(chart, i)[0] or chart.at("doc.type", i) or i in chart.shouting:
+        return 0, ""
+    if chart.at("honorific", i) or is_name_word(chart, i - 1) or chart.at("field", i) >= end or _is_place_name(chart, i):
+        return 0, ""
+    return end, "person.before-office"
+
+
+def _listed(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
+    """A name of two to four words that follows a person and `và` or a comma."""
+    end = _name_end(chart, i, inside)
+    if not 2 <= end - i <= 4 or chart.place_end(i) or find_body(chart, i)[0] or chart.at("doc.type", i):
+        return 0, ""
+    if chart.at("field", i) >= end or i in chart.shouting:
+        return 0, ""
+    return end, "person.listed"
+
+
+def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
+    """A family name with one to four names behind it, not the name of a place."""
+    end = _name_end(chart, i, inside)
+    size = end - i
+    if size < 2 or size > 5 or _is_place_name(chart, i):
+        return 0, ""
+    if i > 0 and is_name_word(chart, i - 1) and (i - 1) not in inside and not chart.opens_sentence(i - 1):
+        return 0, ""
+    place = chart.place_end(i)
+    if chart.place_end(i + 1) >= end and size > 2 and chart.opens_sentence(i):
+        return 0, ""
+    if place >= end or chart.at("field", i) >= end:
+        return 0, ""
+    if i in chart.shouting and size > 4:
+        return 0, ""
+    if size == 2 and (i in chart.shouting or place or chart.opens_sentence(i) or chart.word(i - 1)[-1:].isdigit()):
+        return 0, ""
+    if chart.at("honorific", i) and size < 4:
+        return 0, ""
+    return end, "person.full" if size > 2 else "person.short"
+
+
+def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> list[Candidate]:
+    """Names that stand alone on a line, and names behind `Ảnh:` and its like."""
+    token_at = {start: n for n, start in enumerate(chart.starts)}
+    token_after = {end: n for n, end in enumerate(chart.ends, start=1)}
+    names: list[Candidate] = []
+    text = chart.text
+
+    def take(start: int, end: int, rule: str) -> None:
+        i, j = token_at.get(start), token_after.get(end)
+        if i is None or j is None or j - i > 8 or any(k in inside for k in range(i, j)):
+            return
+        if any(chart.in_class("stop", k) and k in chart.shouting for k in range(i, j)):
+            return
+        if find_place(chart, i) >= j or chart.at("field", i) >= j or chart.at("credit", i) >= j:
+            return
+        if chart.at("doc.type", i) or chart.at("title", i) or chart.at("head.compound", i) or chart.at("body.acronym", i) >= j:
+            return
+        names.append(Candidate(i, j, "PERSON", f"rule:{rule}"))
+
+    offset = 0
+    for number, line in enumerate(text.split("\n")):
+        if number and 3 <= len(line.strip()) <= _LONGEST_BYLINE:
+            for start, end in _read_byline(line, offset * 5 > len(text) * 2):
+                take(offset + start, offset + end, "person.byline")
+        offset += len(line) + 1
+    for match in _CREDIT.finditer(text):
+        at = match.end()
+        while name := _CREDITED.match(text, at):
+            if not name.group(1).isupper() or " " in name.group(1):
+                take(name.start(1), name.end(1), "person.credit")
+            joint = _JOINT.match(text, name.end())
+            if not joint:
+                break
+            at = joint.end()
+    return names
+
+
+def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
+    """Start and end of the names in a line that holds names only, with or without a remark."""
+    match = _BYLINE.fullmatch(line)
+    if not match or match["names"].split()[0].lower() in _NO_NAME:
+        return []
+    parts = [part.span(1) for part in _PART_OF_BYLINE.finditer(line, match.start("names"), match.end("names"))]
+    named = bool(match["tail"] or match["lead"])
+    if not (late or named):
+        return []
+    if not named and len(parts) == 1:
+        start, end = parts[0]
+        words = line[start:end].split()
+        if len(words) < 2 and "." not in line[start:end]:
+            return []
+    return parts
+
+
+def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[Candidate]:
+    """Later mentions, without any cue, of a name that the text gives in full: the whole name,
+    and of a foreign name its last word."""
+    names: dict[str, set[tuple[str, ...]]] = {}
+    for person in persons:
+        words = tuple(chart.words[person.start : person.end])
+        if len(words) > 1:
+            names.setdefault(words[0], set()).add(words)
+        last = words[-1]
+        if len(last) > 3 and last.isalpha() and not _VIETNAMESE.fullmatch(last):
+            names.setdefault(last, set()).add((last,))
+    taken = {k for person in persons for k in range(person.start, person.end)} | inside
+    found: list[Candidate] = []
+    for i, word in enumerate(chart.words):
+        if word not in names or i in taken or not chart.is_capital(i):
+            continue
+        for words in sorted(names[word], key=len, reverse=True):
+            end = i + len(words)
+            if tuple(chart.words[i:end]) != words or any(k in taken for k in range(i, end)):
+                continue
+            start = i
+            if chart.word(i - 1) == "." and chart.is_joined(i) and _is_initial(chart, i - 1):
+                start = i - 2
+            elif is_name_word(chart, i - 1) and i - 1 not in taken and not chart.opens_sentence(i - 1):
+                break
+            if not is_name_word(chart, end) or end in taken:
+                found.append(Candidate(start, end, "PERSON", "rule:person.repeated"))
+                taken.update(range(start, end))
+            break
+    return found

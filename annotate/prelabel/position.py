@@ -1,0 +1,232 @@
+"""POSITION: an office from its first title word to the end of the body or field it is held in."""
+
+from annotate.prelabel.candidate import Candidate
+from annotate.prelabel.chart import Chart, folded_words
+from annotate.prelabel.org import COMPOUNDS, find_body
+from annotate.prelabel.place import find_unit, is_name_word, proper_place
+
+_OF_FIELD = frozenset({"bộ trưởng", "thứ trưởng", "quyền bộ trưởng", "cao ủy", "quốc vụ khanh"})
+_SUFFIXED = folded_words("cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn")
+_MISSIONS = frozenset({"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"})
+_NOT_PLACED = frozenset({"ủy viên", "thư ký", "thẩm phán"})
+_ALWAYS = frozenset(
+    {"thủ tướng", "phó thủ tướng", "tổng thống", "phó tổng thống", "chủ tịch nước", "tổng bí thư", "bộ trưởng",
+     "thứ trưởng", "ngoại trưởng", "đại sứ", "quyền bộ trưởng", "quyền thủ tướng", "phó chủ tịch nước", "quốc vương",
+     "thống đốc", "thị trưởng", "thẩm phán", "kiểm sát viên", "vụ trưởng", "cục trưởng", "chánh án", "bí thư",
+     "phó bí thư", "tham tán", "tổng lãnh sự", "tư lệnh", "phó trưởng ban", "đại biểu quốc hội"}
+)  # fmt: skip
+_OFFICE_BEFORE = folded_words(
+    "chức vụ danh làm giữ là bầu tân nguyên cựu cố phó ông bà chí vị trò nhiệm cử"
+)
+_PLACE_NAMES_BEFORE = folded_words("lăng khu tàng viên đài tượng đường")
+_KINDS = folded_words(
+    "các ban ngành phòng đoàn thể sở vụ cục đơn vị ủy cơ quan , và huyện quận xã phường thành thị "
+    "chi đảng bộ hội tổ chức trực thuộc khối"
+)
+
+
+def find_positions(chart: Chart) -> list[Candidate]:
+    """All offices of a text with the bodies inside them."""
+    starts: set[int] = set()
+    for label in ("title", "title.prefix", "title.rank", "title.seat", "title.acronym"):
+        starts.update(chart.hits[label])
+    found = []
+    for i in sorted(starts):
+        best: Candidate | None = None
+        for candidate in (_abbreviated(chart, i), _shared(chart, i), _titled(chart, i), _ranked(chart, i), _seated(chart, i), _plural(chart, i)):
+            if candidate and (best is None or candidate.end > best.end):
+                best = candidate
+        if best:
+            found.append(best)
+    return found
+
+
+def _abbreviated(chart: Chart, i: int) -> Candidate | None:
+    """`CT`, `PCT UBND tỉnh` in lists of receivers."""
+    end = chart.at("title.acronym", i)
+    if not end or chart.is_joined(i) or not (chart.word(i - 1) in ",;:-(các" or chart.word(i - 1) == "và"):
+        return None
+    body, rule = find_body(chart, end)
+    if body:
+        return Candidate(i, body, "POSITION", "rule:position.short", (Candidate(end, body, "ORG", f"rule:{rule}"),))
+    if chart.word(end) in (",", ";", ".", ":", ")", "và", "\n", ""):
+        return Candidate(i, end, "POSITION", "rule:position.short")
+    return None
+
+
+def _ranked(chart: Chart, i: int) -> Candidate | None:
+    end = chart.at("title.rank", i)
+    if not end:
+        return None
+    if not chart.is_capital(i) and not chart.is_capital(end):
+        return None
+    return Candidate(i, end, "POSITION", "rule:position.rank")
+
+
+def _seated(chart: Chart, i: int) -> Candidate | None:
+    """`đại biểu Quốc hội`, `đại biểu HĐND tỉnh`: a seat with its body."""
+    end = chart.at("title.seat", i)
+    if not end:
+        return None
+    if chart.word(i - 1) in ("đoàn", "tổ"):
+        return None
+    body, rule = find_body(chart, end)
+    if not body or chart.word(end) not in ("quốc", "hđnd", "hội"):
+        return None
+    if chart.word(end) == "hội" and chart.word(end + 1) != "đồng":
+        return None
+    if chart.word(body) == "các":
+        return None
+    inner = Candidate(end, body, "ORG", f"rule:{rule}")
+    bound = find_unit(chart, body) or chart.place_end(body)
+    if bound and chart.word(body) == "thành" and not chart.is_capital(body):
+        bound = bound if bound > body + 2 else bound
+    return Candidate(i, bound or body, "POSITION", "rule:position.seat", (inner,))
+
+
+def _shared(chart: Chart, i: int) -> Candidate | None:
+    """A title that shares its last word with the body: `Phó Trưởng ban Tuyên giáo Trung ương`."""
+    end = chart.at("title.prefix", i)
+    if not end or (chart.word(end - 1) == "trưởng" and end == i + 1 and chart.word(i - 1) in _SUFFIXED):
+        return None
+    best: Candidate | None = None
+    word = chart.word(end - 1)
+    for at in (end,):
+        if chart.at("title.modifier", at) or chart.at("title.modifier", at + 1) and chart.word(at) == "ban":
+            return None
+        body, rule = find_body(chart, at)
+        if not body or rule in ("org.centre", "org.party-alone", "org.acronym"):
+            continue
+        first = chart.word(at)
+        if word == "phó" and first not in ("ban", "văn", "phòng", "đoàn", "trưởng", "công"):
+            continue
+        if word == "tổng" and first not in ("thanh", "kiểm"):
+            continue
+        if word == "chánh" and first not in ("văn", "thanh", "tòa", "vp"):
+            continue
+        if rule == "org.alone" and body - at == 1:
+            continue
+        if rule == "org.alone" and not chart.is_capital(i):
+            continue
+        inner = Candidate(at, body, "ORG", f"rule:{rule}")
+        inners, body = _of_body(chart, (inner,), body)
+        best = Candidate(i, body, "POSITION", "rule:position.shared", inners)
+    return best
+
+
+def _of_body(
+    chart: Chart, inners: tuple[Candidate, ...], end: int
+) -> tuple[tuple[Candidate, ...], int]:
+    """Adds a body behind `của` to an office that already holds a body."""
+    while chart.word(end) == "của":
+        body, rule = find_body(chart, end + 1)
+        if not body or rule == "org.alone" and not chart.is_capital(end + 1):
+            break
+        inners += (Candidate(end + 1, body, "ORG", f"rule:{rule}"),)
+        end = body
+    return inners, end
+
+
+def _titled(chart: Chart, i: int) -> Candidate | None:
+    title = chart.at("title", i)
+    if not title or (not chart.is_capital(i) and chart.words[i - 1 : i + 1] and (chart.word(i - 1), chart.word(i)) in COMPOUNDS):
+        return None
+    name = " ".join(chart.words[i:title])
+    if chart.word(title) in ("quán", "đoàn") and name.endswith(("sứ", "sự", "đại diện")):
+        return None
+    if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (chart.word(i - 1) == "đoàn" and name == "chủ tịch"):
+        return None
+    at = title
+    while modifier := chart.at("title.modifier", at):
+        if chart.word(at) == "phụ" and not chart.is_capital(at):
+            break
+        if not chart.is_capital(at) and chart.word(at) == "điều" and not name.endswith("đốc"):
+            break
+        at = modifier
+    inners: tuple[Candidate, ...] = ()
+    if name.endswith("trưởng đoàn") and (mission := _mission(chart, at)):
+        inners, end = _of_body(chart, (), mission)
+        return Candidate(i, end, "POSITION", "rule:position.mission", inners)
+    end = at
+    body, rule = find_body(chart, at)
+    if body and rule == "org.alone" and not chart.is_capital(at):
+        body = 0
+    if body and rule == "org.centre" and not name.endswith("viên"):
+        body = 0
+    if body:
+        inners = (Candidate(at, body, "ORG", f"rule:{rule}"),)
+        inners, end = _of_body(chart, inners, body)
+        if chart.word(at) == "quốc" and (bound := chart.place_end(end)):
+            end = bound
+    elif chart.word(at) == "của" and (of := find_body(chart, at + 1))[0] and of[1] != "org.centre":
+        inners, end = _of_body(chart, (), at)
+    elif (field := chart.at("field", at)) and (name in _OF_FIELD) and _field_fits(chart, at, field):
+        end = field
+        while chart.word(end) in ("và", "-", "&") and (more := chart.at("field", end + 1)):
+            if not chart.is_capital(end + 1) or name.startswith("hai"):
+                break
+            end = more
+        end = chart.at("country", end) or end
+    elif name not in _NOT_PLACED and (place := _bound(chart, at)):
+        end = place
+    if not _fits(chart, i, title, end, name):
+        return None
+    return Candidate(i, end, "POSITION", "rule:position.title", inners)
+
+
+def _mission(chart: Chart, at: int) -> int:
+    """Token number after what a delegation is for: `(Trưởng đoàn) kiểm tra số 471`."""
+    if f"{chart.word(at)} {chart.word(at + 1)}" not in _MISSIONS:
+        return 0
+    at += 2
+    if chart.word(at) == "số" and chart.word(at + 1).isdigit():
+        at += 2
+    return at
+
+
+def _field_fits(chart: Chart, at: int, field: int) -> bool:
+    return chart.is_capital(at) or field > at + 1
+
+
+def _bound(chart: Chart, at: int) -> int:
+    """Token number after the place that bounds an office: `tỉnh`, `huyện Sơn Hà`, `Pháp`."""
+    unit = find_unit(chart, at)
+    if unit and chart.word(at) in ("nước",):
+        return chart.at("country", at + 1)
+    if unit:
+        return unit
+    if chart.word(at - 1) == "trưởng" and chart.word(at - 2) in ("thị", "tỉnh") and is_name_word(chart, at):
+        return proper_place(chart, at)
+    return max(chart.at("country", at), chart.at("world-city", at))
+
+
+def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
+    """Whether a title counts where it stands: with a capital, a body, a holder or a cue."""
+    if chart.is_capital(i) or any(chart.is_capital(k) for k in range(title, end)):
+        return True
+    before = chart.word(i - 1)
+    if (chart.in_class("plural", i - 1) and before != "năm") or before.isdigit() or before == "phó":
+        return False
+    if before == "," and chart.word(end) in (",", ".", ";"):
+        return True
+    if chart.is_capital(end) and chart.in_class("surname", end):
+        return True
+    return name in _ALWAYS or chart.word(i - 1) in _OFFICE_BEFORE
+
+
+def _plural(chart: Chart, i: int) -> Candidate | None:
+    """A plural office that ends in a named body: `Trưởng các phòng, ban Huyện ủy Sơn Hà`."""
+    title = chart.at("title", i) or chart.at("title.prefix", i)
+    if not title or chart.word(title) != "các":
+        return None
+    at = title + 1
+    while at < title + 10 and chart.word(at) in _KINDS and not chart.is_capital(at):
+        at += 1
+    if at == title + 1 or chart.word(at - 1) in (",", "và"):
+        return None
+    body, rule = find_body(chart, at)
+    if not body:
+        return None
+    return Candidate(
+        i, body, "POSITION", "rule:position.plural", (Candidate(at, body, "ORG", f"rule:{rule}"),)
+    )
