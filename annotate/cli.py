@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from annotate import __version__
+from annotate.dataset.split import SplitBy
 from annotate.document import Document, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 
@@ -404,16 +405,36 @@ def build(
         str | None,
         typer.Option(help="Whose annotations to take from a file with several annotators."),
     ] = None,
+    split_by: Annotated[
+        SplitBy, typer.Option(help="How documents go into splits; near copies stay together.")
+    ] = "balanced",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
 ) -> None:
     """Build a Hugging Face dataset: Parquet, three splits, both layers, a card.
 
+    Of a folder of mark-up files, dataset.toml in it describes the dataset, and annotations.jsonl
+    in it (some documents, labelled twice) gives the agreement that the card states.
+
     Example: vipol build gold.jsonl -o datasets/party-news
     """
-    from annotate.dataset.build import build_dataset
+    from annotate.agreement import measure_agreement
+    from annotate.dataset.build import build_dataset, read_dataset_source
 
-    documents = choose_annotator(source, annotator) if annotator else load_gold(source)
-    report = build_dataset(documents, output, seed=seed)
+    about = agreement = None
+    folder = Path(source)
+    if annotator:
+        documents = choose_annotator(source, annotator)
+    elif folder.is_dir():
+        described = read_dataset_source(folder)
+        documents, about = described.documents, described.about
+        twice = folder / "annotations.jsonl"
+        if twice.exists():
+            agreement = measure_agreement(read_documents(twice, labelled=True, annotations=True))
+    else:
+        documents = load_gold(source)
+    report = build_dataset(
+        documents, output, seed=seed, split_by=split_by, about=about, agreement=agreement
+    )
     say(str(report))
 
 

@@ -27,6 +27,10 @@ Value = TypeVar("Value")
 SAMPLE = Path(__file__).parents[1] / "datasets" / "vipol-sample"
 PROJECT = "vipol demo"
 FIRST, SECOND = "annotator-1", "annotator-2"
+_ABOUT = """\
+Made by `vipol demo` to show the line from raw article to dataset. Texts, events and persons are
+invented. Nobody sat at the keyboard: the first annotator's labels are the sample's gold, the second's
+the same with deliberate slips, so the agreement says nothing about people."""
 _MARK = ".vipol-demo"
 
 
@@ -247,9 +251,11 @@ def _build(
     """A dataset of what the first annotator submitted: until adjudication exists, their
     version holds where the two differ."""
     from annotate.dataset.build import build_dataset
+    from annotate.dataset.card import About
 
     gold = [document for document in annotations if document.meta["annotator"] == annotator]
-    report = build_dataset(gold, folder / "dataset", agreement=agreement)
+    about = About(pretty_name="vipol demo", sections={"about": _ABOUT})
+    report = build_dataset(gold, folder / "dataset", about=about, agreement=agreement)
     sizes = ", ".join(f"{split} {count}" for split, count in report.documents.items())
     return report, f"{len(gold)} documents as {FIRST} labelled them ({sizes})"
 

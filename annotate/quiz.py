@@ -206,8 +206,9 @@ def format_sheet(quiz: Quiz, language: Language = "vi") -> str:
 def read_answers(path: str | Path, quiz: Quiz) -> Answers:
     """The answers of a sheet or of a Document file (`-` is standard input).
 
-    A file whose first letter is `{` is Document JSON Lines. Every item that is missing, given
-    twice, broken or changed in its text yields one problem line with file, line and number.
+    A file whose first letter is `{` is Document JSON Lines; standard input is a sheet. Every
+    item that is missing, given twice, broken or changed in its text yields one problem, with
+    file, line and number.
     Raises DataError for a file that cannot be read at all.
     """
     name = display_name(path)
@@ -253,10 +254,11 @@ def _sheet_answers(source: str, name: str) -> Iterator[_Answer]:
         number = int(found.group(1))
         where = f"{where} (item {number})"
         try:
-            text, spans = parse_markup(found.group(2), "column")
+            text, spans = parse_markup(found.group(2), "mark-up")
         except DataError as error:
-            reason = str(error).replace("column:1:", "column ", 1)
-            yield _Answer(number, where, problem=f"broken mark-up: {reason}")
+            # parse_markup counts from the start of the sentence, which stands in one line.
+            reason = str(error).replace("mark-up:1:", "broken mark-up at character ", 1)
+            yield _Answer(number, where, problem=reason)
         else:
             yield _Answer(number, where, text, spans)
 

@@ -27,7 +27,7 @@ import numpy as np
 from annotate.document import Document, Span, document_to_line, sort_spans, split_layers
 from annotate.errors import DataError
 from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
-from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, may_contain
+from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, Layer, may_contain
 from annotate.tags import spans_to_tags, tags_to_spans
 from annotate.tokens import Offsets, split_sentences
 from baselines.chain import Floats, LinearChain, Weights
@@ -47,9 +47,6 @@ CARD_NAME = "model.json"
 
 BATCH_CHARACTERS = 100_000
 """Text that is tagged at once by `label_documents`."""
-
-_Sequence = tuple[list[list[str]], list[str]]
-"""The features of the tokens of a sequence, and their tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,65 +166,93 @@ def train_crf(
 ) -> CrfModel:
     """Train both layers on labelled documents.
 
-    The seed orders the sentences; L-BFGS itself has no chance in it, so the same documents and
+    The seed orders the documents; L-BFGS itself has no chance in it, so the same documents and
     seed give the same bytes. `labels` are labels that must occur; `lexicon` are the lists whose
     matches are features, the project's own unless given; the model keeps a copy.
 
-    Raises DataError for no documents, an id that comes twice, no outer entity, or a wanted label
-    without an entity.
+    Raises DataError for no documents, an id that comes twice, no entity, or a wanted label without
+    an entity.
     """
     settings = settings or CrfSettings()
     _check_training_documents(documents, labels)
     entries = read_lexicons() if lexicon is None else list(lexicon)
-    reader = TokenReader(Lexicon(entries))
-    outer: list[_Sequence] = []
-    inner: list[_Sequence] = []
-    entities: dict[str, Counter[str]] = {layer: Counter() for layer in LAYERS}
-    inexpressible = merged = token_total = 0
-    for document in documents:
-        layers = split_layers(document.spans)
-        tokens = reader.read(document.text)
-        token_total += len(tokens.offsets)
-        tags, lost = spans_to_tags(tokens.offsets, layers["outer"])
-        guest_tags, lost_guests = spans_to_tags(tokens.offsets, layers["inner"])
-        inexpressible += len(lost) + len(lost_guests)
-        entities["outer"].update(s.label for s in layers["outer"] if s not in lost)
-        entities["inner"].update(s.label for s in layers["inner"] if s not in lost_guests)
-        sentences, borders = _merge_sentences(split_sentences(document.text), layers["outer"])
-        merged += borders
-        hosts = [span for span in layers["outer"] if span.label in HOSTS and span not in lost]
-        host_ranges = _token_ranges(tokens, [(host.start, host.end) for host in hosts])
-        host_number = 0
-        for first, last in _token_ranges(tokens, sentences):
-            full = full_rows(tokens, first, last)
-            outer.append((full, tags[first:last]))
-            while host_number < len(hosts) and host_ranges[host_number][0] < last:
-                begin, end = host_ranges[host_number]
-                of_host = host_rows(end - begin, hosts[host_number].label)
-                features = [
-                    [*row, *more]
-                    for row, more in zip(full[begin - first : end - first], of_host, strict=True)
-                ]
-                inner.append((features, guest_tags[begin:end]))
-                host_number += 1
-    counts = TrainingCounts(
-        documents=len(documents),
-        sentences=len(outer),
-        tokens=token_total,
-        entities={layer: dict(sorted(of.items())) for layer, of in entities.items()},
-        inexpressible=inexpressible,
-        merged=merged,
-        sha256=_hash_documents(documents),
-    )
+    training = _Training(TokenReader(Lexicon(entries)), settings)
+    for number in random.Random(seed).sample(range(len(documents)), len(documents)):
+        training.add(documents[number])
+    if not training.entities["outer"]:
+        raise DataError(
+            f"none of the entities of the {len(documents)} documents to train on begins and ends "
+            "at a token border; look at one of them with vipol score"
+        )
     return CrfModel(
-        outer=_train_tagger(outer, settings, seed),
-        inner=_train_tagger(inner, settings, seed) if entities["inner"] else None,
+        outer=_train(training.outer),
+        inner=_train(training.inner) if training.entities["inner"] else None,
         lexicon=_format_lexicon(entries),
         settings=settings,
         seed=seed,
-        training=counts,
+        training=training.count(documents),
         libraries={name: version(name) for name in ("python-crfsuite", "vipol")},
     )
+
+
+class _Training:
+    """The two trainers, fed document by document, and the counts of what they were fed."""
+
+    def __init__(self, reader: TokenReader, settings: CrfSettings) -> None:
+        self._reader = reader
+        self.outer = _new_trainer(settings)
+        self.inner = _new_trainer(settings)
+        self.entities: dict[Layer, Counter[str]] = {layer: Counter() for layer in LAYERS}
+        self._sentences = self._tokens = self._inexpressible = self._merged = 0
+
+    def add(self, document: Document) -> None:
+        """Append the sentences of a document to the outer, its hosts to the inner trainer."""
+        tokens = self._reader.read(document.text)
+        layers = split_layers(document.spans)
+        tags, lost = self._tag(tokens, "outer", layers["outer"])
+        guest_tags, _ = self._tag(tokens, "inner", layers["inner"])
+        hosts = [span for span in layers["outer"] if span.label in HOSTS and span not in lost]
+        host_ranges = _token_ranges(tokens, [(host.start, host.end) for host in hosts])
+        sentences, merged = _merge_sentences(split_sentences(document.text), layers["outer"])
+        self._merged += merged
+        self._sentences += len(sentences)
+        self._tokens += len(tokens.offsets)
+        following = iter(zip(hosts, host_ranges, strict=True))
+        host, (begin, end) = next(following, _NO_HOST)
+        for first, last in _token_ranges(tokens, sentences):
+            rows = full_rows(tokens, first, last)
+            self.outer.append(rows, tags[first:last])
+            while host and begin < last:
+                more = host_rows(end - begin, host.label)
+                of_host = [
+                    [*row, *own]
+                    for row, own in zip(rows[begin - first : end - first], more, strict=True)
+                ]
+                self.inner.append(of_host, guest_tags[begin:end])
+                host, (begin, end) = next(following, _NO_HOST)
+
+    def _tag(
+        self, tokens: Tokens, layer: Layer, spans: Sequence[Span]
+    ) -> tuple[list[str], list[Span]]:
+        tags, lost = spans_to_tags(tokens.offsets, spans)
+        self._inexpressible += len(lost)
+        self.entities[layer].update(span.label for span in spans if span not in lost)
+        return tags, lost
+
+    def count(self, documents: Sequence[Document]) -> TrainingCounts:
+        """What the trainers were fed, all documents added."""
+        return TrainingCounts(
+            documents=len(documents),
+            sentences=self._sentences,
+            tokens=self._tokens,
+            entities={layer: dict(sorted(of.items())) for layer, of in self.entities.items()},
+            inexpressible=self._inexpressible,
+            merged=self._merged,
+            sha256=_hash_documents(documents),
+        )
+
+
+_NO_HOST: tuple[None, tuple[int, int]] = (None, (0, 0))
 
 
 def _check_training_documents(documents: Sequence[Document], labels: Sequence[str]) -> None:
@@ -259,20 +284,16 @@ def _hash_documents(documents: Iterable[Document]) -> str:
     return digest.hexdigest()
 
 
-def _train_tagger(sequences: Sequence[_Sequence], settings: CrfSettings, seed: int) -> bytes:
-    """The bytes of a CRFsuite model."""
+def _new_trainer(settings: CrfSettings) -> Any:
     import pycrfsuite
 
     trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
-    trainer.set_params(
-        {
-            "c1": settings.c1,
-            "c2": settings.c2,
-            "max_iterations": settings.max_iterations,
-        }
-    )
-    for number in random.Random(seed).sample(range(len(sequences)), len(sequences)):
-        trainer.append(*sequences[number])
+    trainer.set_params(asdict(settings))
+    return trainer
+
+
+def _train(trainer: Any) -> bytes:
+    """The bytes of a CRFsuite model."""
     with tempfile.TemporaryDirectory(prefix="vipol-crf-") as folder:
         path = Path(folder, "model.crfsuite")
         trainer.train(str(path))
@@ -411,7 +432,7 @@ def _format_lexicon(entries: Iterable[Entry]) -> bytes:
 def _parse_lexicon(lexicon: bytes) -> list[Entry]:
     return [
         Entry(text, label, f"lexicon.tsv:{number}")
-        for number, line in enumerate(lexicon.decode().splitlines(), start=1)
+        for number, line in enumerate(lexicon.decode().split("\n")[:-1], start=1)
         for label, _, text in [line.partition("\t")]
     ]
 

@@ -5,9 +5,9 @@ Importing this module imports torch: do it inside the command that needs it.
 
 A network reads sentences and gives one vector a syllable token. `TwoLayerHead` makes tags of
 the vectors: a linear-chain CRF (Lafferty, McCallum & Pereira 2001) over the outer tags of a
-sentence, and a second one over the inner tags of each host (an outer span that may hold others), with
-a learned bias for the host's label. In training the hosts are the gold ones, in prediction those
-that the outer chain found. Transitions that IOB2 forbids have the weight minus infinity, so no
+sentence, and a second one over the inner tags of each host (an outer span that may hold others),
+with a learned bias for the host's label. In training the hosts are the gold ones, in prediction
+those that the outer chain found. Transitions that IOB2 forbids have the weight minus infinity, so no
 illegal sequence is ever chosen; inner tags that the host may not hold are forbidden as well.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from annotate.document import Document, Span, sort_spans
 from annotate.errors import DataError
-from annotate.scheme import HOSTS, may_contain
+from annotate.scheme import may_contain
 from annotate.tags import tags_to_spans
 from annotate.tokens import Offsets
 from baselines.chain import may_follow
@@ -179,7 +179,8 @@ class TwoLayerHead(nn.Module):
     def _inner_emissions(self, vectors: Tensor, places: Tensor, labels: Tensor) -> Tensor:
         assert self.inner is not None
         tokens = vectors.flatten(0, 1)[places]
-        return self.inner(tokens).float() + self.host_bias(labels).float().unsqueeze(1)
+        bias: Tensor = self.host_bias(labels).float()
+        return bias.unsqueeze(1) + self.inner(tokens).float()
 
     @torch.no_grad()
     def decode_outer(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -459,7 +460,7 @@ def _spans_of(
         first = place
         while place < len(offsets) and offsets[place][0] < span.end:
             place += 1
-        score = round(min(1.0, *chances[first:place], 1.0), 4)
+        score = round(min(1.0, *chances[first:place]), 4)
         yield Span(span.start, span.end, span.label, source, score), first, place
 
 
@@ -482,20 +483,3 @@ def memory_errors(batch_size: int) -> Iterator[None]:
         f"the memory {where} does not suffice for a batch size of {batch_size}; "
         "lower the batch size, or take a smaller network"
     )
-
-
-__all__ = [
-    "HOSTS",
-    "Batch",
-    "Chain",
-    "Network",
-    "NeuralModel",
-    "Reader",
-    "TwoLayerHead",
-    "collate_tags",
-    "label_texts",
-    "load_weights",
-    "mask_of",
-    "memory_errors",
-    "pad",
-]

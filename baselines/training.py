@@ -388,3 +388,16 @@ def labels_of_card(card: Mapping[str, Any]) -> LabelSet:
     """The label set that a card names. Raises KeyError or TypeError for a damaged card."""
     labels = card["labels"]
     return LabelSet(tuple(labels["outer"]), tuple(labels["inner"]), tuple(labels["hosts"]))
+
+
+def training_of_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What a card says of the training, as the fields of a model. Raises KeyError or TypeError
+    for a damaged card."""
+    return {
+        "settings": card["settings"],
+        "seed": card["seed"],
+        "training": TrainingCounts(**card["training"]),
+        "validation": card["validation"],
+        "history": tuple(Point(**point) for point in card["history"]),
+        "libraries": card["libraries"],
+    }

@@ -768,3 +768,30 @@ def test_the_manifest_knows_every_file(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "word")
     build_dataset(articles(4), tmp_path)
     assert (tmp_path / "word/train-00000-of-00001.parquet").exists()
+
+
+# --- The sample that ships with the project ---------------------------------------------------
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "datasets" / "vipol-sample"
+
+
+def test_the_sample_is_what_its_source_says() -> None:
+    source = read_dataset_source(SAMPLE / "source")
+    stale = (
+        "the sample is stale: run vipol build datasets/vipol-sample/source -o datasets/vipol-sample"
+    )
+    assert by_id(load_documents(SAMPLE)) == by_id(source.documents), stale
+    card = (SAMPLE / "README.md").read_text(encoding="utf-8")
+    assert "Everything in these texts is invented" in card
+    assert "A language model wrote the texts and labelled them" in card
+    assert read_yaml(SAMPLE)["license"] == "cc-by-4.0"
+
+
+def test_the_sample_loads_from_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datasets import load_dataset
+
+    monkeypatch.chdir(ROOT)
+    for config in CONFIGS:
+        dataset = load_dataset("datasets/vipol-sample", config, cache_dir=str(tmp_path))
+        assert set(dataset) == set(SPLITS)

@@ -1,10 +1,14 @@
 """A push that meets a fault ends in one clear error, and the same push again finishes it."""
 
 import multiprocessing
+import random
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection as PipeEnd
 from pathlib import Path
 
 import pytest
@@ -140,28 +144,37 @@ def test_the_server_stops_under_way_and_comes_back(studio_folder: Path) -> None:
     assert_whole(server, found)
 
 
-def _push(url: str, token: str, title: str, batch: int) -> None:
+def _push(url: str, token: str, title: str, relabelled: bool, done: PipeEnd) -> None:
+    """A push in a process of its own that says when it begins and after every batch."""
     connection = connect(url, token)
     project = find_project(connection, title)
     assert project is not None
-    push_documents(connection, project, DOCUMENTS, batch=batch)
+    spans = SPANS[:1] if relabelled else SPANS
+    documents = [document.with_spans(spans) for document in DOCUMENTS]
+    done.send("begins")
+    push_documents(connection, project, documents, batch=5, progress=done.send)
 
 
 def test_killed_at_ten_moments_and_run_again(
     studio_server: Server, make_project: MakeProject
 ) -> None:
-    """Each push is killed a little later than the one before; the last one runs to its end."""
+    """Pushes that take turns in changing all pre-labels, each killed somewhere on its way."""
     project = make_project()
-    context = multiprocessing.get_context("spawn")
-    arguments = (studio_server.url, studio_server.token, project.title, 5)
-    for moment in range(10):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "label_studio_sdk.client"])
+    chance = random.Random(13)
+    for turn in range(10):
+        here, there = context.Pipe()
+        arguments = (studio_server.url, studio_server.token, project.title, turn % 3 == 2, there)
         push = context.Process(target=_push, args=arguments)
         push.start()
-        push.join(timeout=2.0 + 0.25 * moment)  # the first seconds go into imports
+        for _ in range(1 + chance.randrange(4)):
+            here.recv()
+        time.sleep(chance.random() * 0.2)
         push.kill()
         push.join()
-    connection = connect(studio_server.url, studio_server.token)
-    push_documents(connection, project, DOCUMENTS)
+        assert push.exitcode == -signal.SIGKILL  # it was still under way
+    push_documents(connect(studio_server.url, studio_server.token), project, DOCUMENTS)
     assert_whole(studio_server, project)
 
 

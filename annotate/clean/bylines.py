@@ -142,8 +142,10 @@ def _read_specified(text: str, *, needs_mark: bool) -> str | None:
     inside = match["inside"]
     if inside and (_AGENCY_WORDS.search(inside) or _ACRONYM.fullmatch(inside)):
         return names + match["bracket"]
-    if inside and needs_mark and not (
-        _BODY_WORDS.match(inside) or re.fullmatch(_NOTE, inside.strip(), re.IGNORECASE)
+    if (
+        inside
+        and needs_mark
+        and not (_BODY_WORDS.match(inside) or re.fullmatch(_NOTE, inside.strip(), re.IGNORECASE))
     ):
         return None  # `Đồng Mai (Sơn Hà)`: a place
     return names

@@ -163,6 +163,7 @@ class _Page:
 # --- lists of other articles --------------------------------------------------------------
 
 _LIST_MARK = re.compile(r"\s*(?:[-–+*•▪■●○◦·>»›→]|\d{1,2}[.)]?\s)\s*\S")
+_COUNTED = re.compile(r"\s*(?:[-–+]|\d{1,2}[.)]?)\s")
 _TRAILING_DATE = re.compile(r"[(\[]\s*\d{1,2}[/.-]\d{1,2}(?:[/.-]\d{2,4})?\s*[)\]]$")
 _NUMBER_ALONE = re.compile(r"\s*\d{1,2}[.)]?$")
 # Parts of a report or a legal text: `I.`, `Điều 5`; `1.` may count the items of a list too.
@@ -183,7 +184,7 @@ def _find_related(page: _Page) -> dict[int, str]:
         items = list(_list_items(page, head))
         last = items[-1] if items else head
         if _may_be_subheading(page, items):
-            items.remove(last)
+            items.pop()
         found.update(dict.fromkeys(items, "in a list of related articles"))
     return found | _find_advertisements(page)
 
@@ -252,12 +253,14 @@ def _is_list_line(line: str) -> bool:
 
 
 def _may_be_subheading(page: _Page, items: Sequence[int]) -> bool:
-    """Whether the last item, right above a paragraph, may rather be a sub-heading of the article:
-    it is short, and either not the only item or there are no blank lines to judge by."""
+    """Whether the last item may rather be a sub-heading of the article: it stands right above a
+    paragraph, is short, and is not the only item or there are no blank lines to judge by."""
     if not items:
         return False
     last = items[-1]
     below = last + 1
+    if len(items) == 1 and not page.lines[last - 1].strip() and _COUNTED.match(page.lines[last]):
+        return True  # `1. …` or `- …` behind a blank line, and no second one
     return (
         page.words[last] <= _SUBHEADING_WORDS
         and not _is_list_line(page.lines[last])
@@ -500,9 +503,7 @@ class _End:
     published: DateLine | None = None
 
 
-def _find_end(
-    page: _Page, reasons: dict[int, str], head: _Head
-) -> tuple[str | None, _End]:
+def _find_end(page: _Page, reasons: dict[int, str], head: _Head) -> tuple[str | None, _End]:
     open_lines = [n for n in page.filled if n not in reasons and n >= head.first]
     if not open_lines:
         return None, _End(None, None)
@@ -511,9 +512,7 @@ def _find_end(
     name, line = _find_byline(page, reasons, open_lines, paragraphs, last)
     start = max(line if line is not None else last, _signature_end(page, open_lines, last))
     _give_back_doubtful(page, reasons, range(open_lines[0], start))
-    furniture = next(
-        (n for n in page.filled if n > start and page.kinds.get(n) in _TERMINAL), None
-    )
+    furniture = next((n for n in page.filled if n > start and page.kinds.get(n) in _TERMINAL), None)
     published = None
     if head.published is None:
         below = [n for n in page.filled if n > last and (furniture is None or n < furniture)]

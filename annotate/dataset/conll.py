@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.dataset.sentences import TokenSentence, find_tag_problem
+from annotate.dataset.sentences import TokenSentence, find_tag_problem, layers_of
 from annotate.errors import DataError
 from annotate.files import display_name, open_input, open_output
 from annotate.tags import OUTSIDE
@@ -79,14 +79,14 @@ class _Reader:
         for number, raw in enumerate(lines, start=1):
             where = f"{self._name}:{number}"
             line = _decode(raw, where, first=number == 1)
-            start = line.startswith(_DOCUMENT_COMMENT) or _is_docstart(line)
+            start = _starts_document(line)
             if start or not line.strip(" \t"):
                 if rows:
                     yield self._sentence(rows)
                     rows = []
                 self._document += start
                 continue
-            if line.startswith(_COMMENTS):
+            if line.startswith(_COMMENTS) and "\t" not in line:
                 continue
             parts = self._split(line, where)
             before = rows[-1] if rows else ("", OUTSIDE, OUTSIDE)
@@ -111,20 +111,16 @@ class _Reader:
     def _check_width(self, width: int, where: str) -> None:
         columns = self._columns
         if self._exact and width != 2:
+            advice = "mend the line" if self._width or width < 2 else "name the column of the tag"
             raise DataError(
-                f"{where}: has {width} columns, two were wanted (token and tag); "
-                + (
-                    "say which column holds the tag"
-                    if width > 2 and not self._width
-                    else "mend the line"
-                )
+                f"{where}: has {_count(width)}, two were wanted (token and tag); {advice}"
             )
         least = max(columns.token, columns.tag, columns.inner or 0)
         if width < least:
-            raise DataError(f"{where}: has {width} columns, at least {least} were wanted")
+            raise DataError(f"{where}: has {_count(width)}, at least {least} were wanted")
         if self._width and width != self._width:
             raise DataError(
-                f"{where}: has {width} columns, the lines before it have {self._width}; "
+                f"{where}: has {_count(width)}, the lines before it have {self._width}; "
                 "mend the line"
             )
         self._width = width
@@ -135,7 +131,7 @@ class _Reader:
         columns = self._columns
         token, tag = parts[columns.token - 1], parts[columns.tag - 1]
         inner = parts[columns.inner - 1] if columns.inner else OUTSIDE
-        if not token.strip():
+        if not token.strip(" "):
             raise DataError(f"{where}: the token is empty; mend the line")
         for found, last in ((tag, before[1]), (inner, before[2])):
             if problem := find_tag_problem(found, last):
@@ -164,26 +160,41 @@ def _decode(raw: bytes, where: str, *, first: bool) -> str:
         ) from None
 
 
-def _is_docstart(line: str) -> bool:
+def _starts_document(line: str) -> bool:
+    if line.startswith(_DOCUMENT_COMMENT) and "\t" not in line:
+        return True
     return line.startswith(_DOCSTART) and line[len(_DOCSTART) :][:1] in ("", " ", "\t")
+
+
+def _count(columns: int) -> str:
+    return "1 column" if columns == 1 else f"{columns} columns"
 
 
 def write_conll(path: str | Path, sentences: Iterable[TokenSentence]) -> int:
     """Write sentences in columns parted by tabs (token, tag, inner tag where there is one), whole
     or not at all; how many. `read_conll` gives the same tokens and tags back.
 
-    Raises DataError for a token that columns cannot hold: empty, or with a tab or line break.
+    Raises DataError for a sentence without tokens and for a token that columns cannot hold: empty,
+    with a tab or line break, or like the mark of a document.
     """
     count = 0
     with open_output(path) as stream:
         for count, sentence in enumerate(sentences, start=1):
-            layers = [sentence.tags, *([sentence.inner] if sentence.inner is not None else [])]
+            where = f"{display_name(path)}: sentence {count}"
+            if not sentence.tokens:
+                raise DataError(f"{where} has no tokens; leave it out")
+            layers = [tags for _, tags in layers_of(sentence)]
             for token, *tags in zip(sentence.tokens, *layers, strict=True):
-                if not token.strip() or set(token) & set("\t\r\n") or token == _DOCSTART:
-                    raise DataError(
-                        f"{display_name(path)}: sentence {count} has the token {token!r}, which "
-                        "columns cannot hold"
-                    )
+                if not _fits_column(token):
+                    raise DataError(f"{where} has the token {token!r}, which columns cannot hold")
                 stream.write("\t".join((token, *tags)) + "\n")
             stream.write("\n")
     return count
+
+
+def _fits_column(token: str) -> bool:
+    return (
+        bool(token.strip(" "))
+        and not set(token) & set("\t\r\n")
+        and not token.startswith((_DOCSTART, "\ufeff"))
+    )

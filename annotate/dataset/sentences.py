@@ -144,13 +144,13 @@ class _TagNames:
 
 def _column_names(path: str | Path, features: Any) -> _TagNames:
     """The names of the tags of each layer, by their numbers."""
-    found = {}
-    for layer, column in TAG_COLUMNS.items():
-        if column in features:
-            found[layer] = getattr(features[column].feature, "names", None)
-    if not found.get("outer") or "tokens" not in features:
+    outer, inner = (
+        getattr(features[column].feature, "names", None) if column in features else None
+        for column in TAG_COLUMNS.values()
+    )
+    if not outer or "tokens" not in features:
         raise DataError(f"{path}: has no columns tokens and ner_tags of ClassLabel")
-    return _TagNames(found["outer"], found.get("inner"))
+    return _TagNames(outer, inner)
 
 
 def _row_to_sentence(row: Mapping[str, Any], names: _TagNames) -> TokenSentence:

@@ -1,0 +1,310 @@
+"""BiLSTM with a character CNN and a CRF (Ma & Hovy 2016), trained from nothing, in both layers.
+
+A syllable token is the embedding of its folded form beside what a CNN reads in its characters
+(case, digits, dashes). In training, forms that occur once are replaced by the unknown form half of
+the time, so that it is learned too. Vectors made from unlabelled text may fill the embeddings.
+Importing this module imports torch.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from annotate.document import Document
+from annotate.errors import DataError
+from annotate.text import fold
+from annotate.tokens import Offsets
+from baselines.fit import FitSettings, Progress, close_run, fit, is_first_process
+from baselines.neural import (
+    Batch,
+    Network,
+    NeuralModel,
+    Reader,
+    TwoLayerHead,
+    load_weights,
+    memory_errors,
+    pad,
+)
+from baselines.training import (
+    LabelSet,
+    TaggedSentence,
+    check_output,
+    check_training_documents,
+    hash_documents,
+    labels_of_card,
+    read_card,
+    read_training,
+    training_of_card,
+)
+
+KIND = "vipol-bilstm"
+WORDS_NAME = "words.json"
+MOST_CHARACTERS = 24
+"""Characters of a token that the CNN reads: the first ones."""
+
+_UNKNOWN = 1  # 0 is for what fills up a batch, in words and in characters
+
+
+@dataclass(frozen=True, slots=True)
+class BilstmSettings:
+    """Sizes of the network: of the embedding of a word and of a character, filters of the CNN
+    and how many characters each sees, LSTM units in each direction, LSTM layers; dropout; how
+    often a form has to occur to have an embedding of its own."""
+
+    word_size: int = 100
+    character_size: int = 32
+    filters: int = 64
+    filter_width: int = 3
+    hidden: int = 200
+    layers: int = 1
+    dropout: float = 0.5
+    min_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    words: list[int]
+    forms: list[str]
+
+
+class BilstmReader(Reader):
+    """Numbers of words and characters. `words` and `characters` are in the order of their
+    numbers, which begin at 2."""
+
+    def __init__(self, words: Sequence[str], characters: Sequence[str]) -> None:
+        self.words = list(words)
+        self.characters = list(characters)
+        self._word = {word: number for number, word in enumerate(words, start=_UNKNOWN + 1)}
+        self._character = {c: number for number, c in enumerate(characters, start=_UNKNOWN + 1)}
+
+    def read(self, text: str, tokens: Sequence[Offsets]) -> _Read:
+        forms = [text[start:end] for start, end in tokens]
+        return _Read([self._word.get(fold(form), _UNKNOWN) for form in forms], forms)
+
+    def collate(self, sentences: Sequence[_Read]) -> Batch:
+        """`words` (sentences, longest); `characters` of each form of the batch (forms, longest
+        form), the first row is for filling up; `forms`: which form a token has."""
+        numbers: dict[str, int] = {}
+        rows = [
+            [numbers.setdefault(form, len(numbers) + 1) for form in sentence.forms]
+            for sentence in sentences
+        ]
+        get = self._character.get
+        characters = [[get(c, _UNKNOWN) for c in form[:MOST_CHARACTERS]] for form in numbers]
+        return {
+            "words": pad([sentence.words for sentence in sentences]),
+            "forms": pad(rows),
+            "characters": pad([[0], *characters]),
+            "lengths": torch.tensor([len(sentence.words) for sentence in sentences]),
+        }
+
+
+class BilstmNetwork(Network):
+    """Word embedding and character CNN → BiLSTM → tags of both layers."""
+
+    def __init__(
+        self, settings: BilstmSettings, labels: LabelSet, words: int, characters: int
+    ) -> None:
+        super().__init__()
+        first = _UNKNOWN + 1
+        self.words = nn.Embedding(first + words, settings.word_size, padding_idx=0)
+        nn.init.uniform_(self.words.weight, -0.1, 0.1)
+        self.characters = nn.Embedding(first + characters, settings.character_size, padding_idx=0)
+        width = settings.filter_width
+        self.filters = nn.Conv1d(
+            settings.character_size, settings.filters, width, padding=width // 2
+        )
+        self.lstm = nn.LSTM(
+            settings.word_size + settings.filters,
+            settings.hidden,
+            settings.layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=settings.dropout if settings.layers > 1 else 0.0,
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = TwoLayerHead(2 * settings.hidden, labels)
+        self.rare: Tensor
+        self.register_buffer("rare", torch.zeros(first + words, dtype=torch.bool))
+
+    def vectors(self, inputs: Batch) -> Tensor:
+        words = inputs["words"]
+        if self.training:
+            hidden = self.rare[words] & (torch.rand(words.shape, device=words.device) < 0.5)
+            words = words.masked_fill(hidden, _UNKNOWN)
+        read = self.filters(self.characters(inputs["characters"]).transpose(1, 2))
+        # what fills up a form must not be its maximum
+        padding = (inputs["characters"] == 0).unsqueeze(1)
+        forms = read.masked_fill(padding, float("-inf")).amax(2)
+        forms = torch.nan_to_num(forms, neginf=0.0)
+        tokens = torch.cat([self.words(words), forms[inputs["forms"]]], 2)
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.dropout(tokens), inputs["lengths"].cpu(), batch_first=True, enforce_sorted=False
+        )
+        vectors, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        dropped: Tensor = self.dropout(vectors)
+        return dropped
+
+
+class BilstmModel(NeuralModel):
+    """A trained BiLSTM-CRF."""
+
+    kind = KIND
+    source = "bilstm"
+
+    def write_reader(self, folder: Path) -> None:
+        assert isinstance(self.reader, BilstmReader)
+        content = {"words": self.reader.words, "characters": self.reader.characters}
+        (folder / WORDS_NAME).write_text(
+            json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def train_bilstm(
+    documents: Sequence[Document],
+    *,
+    output: str | Path,
+    validation: Sequence[Document] | None = None,
+    seed: int = 13,
+    epochs: int = 30,
+    batch_size: int = 16,
+    learning_rate: float = 3e-3,
+    patience: int = 6,
+    settings: BilstmSettings | None = None,
+    vectors: str | Path | None = None,
+    labels: Sequence[str] = (),
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> BilstmModel:
+    """Train on labelled documents and write the model folder `output`.
+
+    validation: labelled documents whose strict span F1 (both layers together) after each epoch
+    says which weights are kept and when to stop; without, all epochs are run and the last
+    weights kept. vectors: a file of word vectors (see `baselines.vectors`), whose size
+    replaces `settings.word_size`. labels: labels that must occur. An interrupted training goes on
+    with `resume` from its last epoch. `progress` is called with the steps done and all.
+
+    On a CPU the same documents, seed and threads give the same weights. Raises DataError for
+    documents that will not do (see `read_training`), an output that holds something else, a
+    checkpoint that does not fit, and where the memory does not suffice.
+    """
+    settings = settings or BilstmSettings()
+    how = FitSettings(
+        epochs, batch_size, learning_rate, patience=patience, weight_decay=0.0, warmup=0.05
+    )
+    check_output(output, KIND)
+    sentences, label_set, counts = read_training(documents, labels)
+    if validation is not None:
+        check_training_documents(validation, what="validate on")
+    known: dict[str, list[float]] = {}
+    if vectors is not None:
+        from baselines.vectors import read_vectors
+
+        known = read_vectors(vectors)
+        settings = replace(settings, word_size=len(next(iter(known.values()))))
+    words, characters, rare = _count_forms(sentences, settings.min_count, known)
+    reader = BilstmReader(words, characters)
+    torch.manual_seed(seed)
+    with memory_errors(batch_size):
+        network = BilstmNetwork(settings, label_set, len(words), len(characters))
+    network.rare[[number for number, word in enumerate(words, 2) if word in rare]] = True
+    _fill_embeddings(network, words, known)
+    checked = None if validation is None else hash_documents(validation)
+    run = {
+        "kind": KIND,
+        "network": asdict(settings),
+        "fit": asdict(how),
+        "seed": seed,
+        "labels": asdict(label_set),
+        "training": counts.sha256,
+        "validation": checked,
+        "vectors": None if vectors is None else Path(vectors).name,
+    }
+    history = fit(
+        network,
+        reader,
+        sentences,
+        label_set,
+        validation=validation,
+        settings=how,
+        seed=seed,
+        output=output,
+        run=run,
+        resume=resume,
+        progress=progress,
+    )
+    model = BilstmModel(
+        network=network,
+        reader=reader,
+        labels=label_set,
+        settings={"network": asdict(settings), "fit": asdict(how)},
+        seed=seed,
+        training=counts,
+        validation=None
+        if validation is None
+        else {
+            "documents": len(validation),
+            "sha256": checked,
+            "f1": max(point.f1 for point in history if point.f1 is not None),
+        },
+        history=tuple(history),
+        libraries={name: version(name) for name in ("torch", "transformers", "vipol")},
+    )
+    if is_first_process():
+        model.save(output)
+        close_run(output)
+    return model
+
+
+def _count_forms(
+    sentences: Sequence[TaggedSentence], min_count: int, known: dict[str, list[float]]
+) -> tuple[list[str], list[str], set[str]]:
+    """Folded forms, characters, and the forms that occur once."""
+    words: Counter[str] = Counter()
+    characters: set[str] = set()
+    for sentence in sentences:
+        for start, end in sentence.tokens:
+            form = sentence.text[start:end]
+            words[fold(form)] += 1
+            characters.update(form)
+    kept = {word for word, count in words.items() if count >= min_count} | known.keys()
+    rare = {word for word, count in words.items() if count == 1 and word not in known}
+    return sorted(kept), sorted(characters), rare & kept
+
+
+def _fill_embeddings(
+    network: BilstmNetwork, words: Sequence[str], known: dict[str, list[float]]
+) -> None:
+    if known:
+        with torch.no_grad():
+            for number, word in enumerate(words, start=_UNKNOWN + 1):
+                if word in known:
+                    network.words.weight[number] = torch.tensor(known[word])
+
+
+def load_bilstm(folder: str | Path, known_labels: Sequence[str] | None = None) -> BilstmModel:
+    """The model of a folder that `train_bilstm` wrote, on a GPU where there is one.
+
+    `known_labels`: where given, the model may have no others. Raises DataError where the folder
+    is no such model, is damaged, is of another format, or has other labels.
+    """
+    folder = Path(folder)
+    card = read_card(folder, KIND, known_labels)
+    try:
+        content: dict[str, Any] = json.loads((folder / WORDS_NAME).read_text(encoding="utf-8"))
+        reader = BilstmReader(content["words"], content["characters"])
+        settings = BilstmSettings(**card["settings"]["network"])
+        labels = labels_of_card(card)
+        known = training_of_card(card)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder}: a damaged model ({error!r}); train it again") from None
+    network = BilstmNetwork(settings, labels, len(reader.words), len(reader.characters))
+    load_weights(network, folder)
+    return BilstmModel(network=network, reader=reader, labels=labels, **known)
