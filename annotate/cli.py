@@ -17,6 +17,7 @@ from annotate import __version__
 from annotate.dataset.split import SplitBy
 from annotate.document import Document, read_documents, write_documents
 from annotate.errors import DataError, VipolError
+from annotate.scheme import Language
 
 Item = TypeVar("Item")
 
@@ -371,6 +372,77 @@ def pull(
         f"{plural(report.unfinished, 'draft')} not submitted yet"
     )
     require_whole(report)
+
+
+# --- guidelines -------------------------------------------------------------------------------
+
+
+@app.command()
+def guide(
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path(
+        "guidelines.html"
+    ),
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+) -> None:
+    """Write the guidelines as one HTML page, to read, search and print.
+
+    Example: vipol guide -o guidelines.html
+    """
+    import webbrowser
+
+    from annotate.files import open_output
+    from annotate.guide import render_guide
+
+    page = render_guide()
+    with open_output(output) as stream:
+        stream.write(page)
+    say(f"wrote the guidelines to {output}")
+    if show:
+        webbrowser.open(output.resolve().as_uri())
+
+
+@app.command()
+def quiz(
+    answers: Annotated[
+        str | None,
+        typer.Argument(help="The filled-in sheet, or a Document file of the items."),
+    ] = None,
+    sheet: Annotated[bool, typer.Option("--sheet", help="Print the sheet to fill in.")] = False,
+    language: Annotated[Language, typer.Option("--lang", help="Of sheet and report.")] = "vi",
+    as_json: AsJson = False,
+) -> None:
+    """Score an annotator's answers to the quiz, and name the rules to read again.
+
+    Example: vipol quiz --sheet > sheet.txt, fill it in, then vipol quiz sheet.txt
+    """
+    from annotate.guide import read_guidelines
+    from annotate.quiz import (
+        format_quiz_result,
+        format_sheet,
+        quiz_result_to_dict,
+        read_answers,
+        read_quiz,
+        score_quiz,
+    )
+
+    items = read_quiz()
+    if sheet == (answers is not None):
+        raise typer.BadParameter("name the file with the answers, or ask for the --sheet")
+    if answers is None:
+        print(format_sheet(items, language))
+        return
+    found = read_answers(answers, items)
+    for problem in found.problems:
+        say(problem)
+    if found.problems:
+        raise DataError(
+            f"{answers}: {plural(len(found.problems), 'item')} cannot be scored; mend them first"
+        )
+    result = score_quiz(found.spans, items)
+    if as_json:
+        print_json(quiz_result_to_dict(result))
+    else:
+        print(format_quiz_result(result, read_guidelines(), language))
 
 
 # --- annotations to a dataset -----------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -19,12 +19,11 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from annotate.errors import DataError
-from annotate.scheme import LABELS, Label
+from annotate.scheme import LABELS, Label, Language
 
 GUIDELINES = Path(__file__).parents[1] / "guidelines"
 """The guidelines of this checkout."""
 
-Language = Literal["vi", "en"]
 LANGUAGES: tuple[Language, Language] = get_args(Language)
 
 _RULE_ID = re.compile(r"[A-Z]+-\d+")

@@ -8,7 +8,6 @@ file's name without the suffix.
 """
 
 import re
-import sys
 import tomllib
 from collections import Counter
 from datetime import date, datetime
@@ -21,7 +20,6 @@ from annotate.document import (
     find_illegal,
     find_text_problem,
     sort_spans,
-    split_layers,
 )
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES
@@ -162,39 +160,3 @@ def read_source_folder(folder: Path) -> list[Document]:
     if not documents:
         raise DataError(f"{folder}: holds no *.txt files in inline mark-up")
     return documents
-
-
-def _check(paths: list[str]) -> int:
-    """Check source files; print every error, then counts by label and layer."""
-    failed = 0
-    counts: Counter[tuple[str, str]] = Counter()
-    words: list[int] = []
-    hosts = 0
-    for name in paths:
-        try:
-            document = read_source(Path(name))
-        except DataError as error:
-            print(error, file=sys.stderr)
-            failed += 1
-            continue
-        words.append(len(document.text.split()))
-        layers = split_layers(document.spans)
-        for layer_name, spans in layers.items():
-            counts.update((layer_name, span.label) for span in spans)
-        hosts += sum(
-            any(s.start <= i.start and i.end <= s.end for i in layers["inner"] if i.label == "ORG")
-            for s in layers["outer"]
-            if s.label == "POSITION"
-        )
-    print(f"{len(words)} documents, {sum(words)} words, {sum(counts.values())} entities")
-    if words:
-        print(f"words a document: min {min(words)}, max {max(words)}")
-    for (layer, label), count in sorted(counts.items()):
-        print(f"{layer:6} {label:13} {count}")
-    if counts["outer", "POSITION"]:
-        print(f"POSITION with inner ORG: {hosts / counts['outer', 'POSITION']:.0%}")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(_check(sys.argv[1:]))

@@ -9,6 +9,9 @@ from typing import Literal
 SCHEME_VERSION = "1.2"
 """Version of the annotation scheme; it travels with tasks, annotations and cards."""
 
+Language = Literal["vi", "en"]
+"""Of what annotators read."""
+
 Layer = Literal["outer", "inner"]
 LAYERS: tuple[Layer, Layer] = ("outer", "inner")
 """`outer`: spans inside no other span. `inner`: spans wholly inside one. Depth ends there."""
@@ -29,10 +32,22 @@ class Label:
 # apart (Okabe & Ito 2008, "Color Universal Design").
 LABELS: tuple[Label, ...] = (
     Label("PERSON", "Người", "1", "#0072B2", "tên riêng, không kèm ông, bà, đồng chí"),
-    Label("POSITION", "Chức vụ", "2", "#E69F00", "từ chữ đầu của chức vụ đến hết tên tổ chức"),
+    Label(
+        "POSITION",
+        "Chức vụ",
+        "2",
+        "#E69F00",
+        "từ chữ đầu của chức vụ đến hết tên tổ chức; gắn thêm tổ chức ở trong",
+    ),
     Label("ORG", "Tổ chức", "3", "#009E73", "tên dài nhất; gặp của, thuộc thì tách làm hai"),
-    Label("DOCUMENT_REF", "Văn bản", "4", "#CC79A7", "loại văn bản và phần định danh nó"),
-    Label("DATE", "Thời gian", "5", "#56B4E9", "ngày, tháng, quý, năm; không lấy khoảng thời gian"),
+    Label(
+        "DOCUMENT_REF",
+        "Văn bản",
+        "4",
+        "#CC79A7",
+        "loại văn bản và số, tên định danh nó; ngày ký, cơ quan, nội dung để ngoài",
+    ),
+    Label("DATE", "Thời gian", "5", "#56B4E9", "ngày, tháng, quý, năm; không lấy độ dài (5 năm)"),
 )
 
 LABEL_NAMES: tuple[str, ...] = tuple(label.name for label in LABELS)

@@ -59,7 +59,7 @@ def docs(tmp_path: Path) -> Path:
 
 
 COMMANDS = {
-    "clean", "prelabel", "predict", "push", "pull", "agreement", "build", "score", "demo", "studio", "train",
+    "clean", "guide", "quiz", "prelabel", "predict", "push", "pull", "agreement", "build", "score", "demo", "studio", "train",
 }  # fmt: skip
 
 

@@ -179,6 +179,7 @@ def test_damaged_models_are_refused(model: CrfModel, tmp_path: Path):
         ([Document("x", "Không có gì.")], (), "none of the 1 documents"),
         (documents()[:1] * 2, (), "the document a stands twice"),
         (documents()[2:], ("PERSON", "EVENT"), "no entity of EVENT"),
+        ([Document("x", "Khốicho", (Span(0, 4, "ORG"),))], (), "at a token border"),
     ],
 )
 def test_training_data_that_will_not_do(

@@ -71,7 +71,7 @@ def clean_page(page: RawPage) -> tuple[Document | None, Cleaned]:
 def clean_text(raw: str) -> Cleaned:
     """The article of a raw page, and every line that was taken out with the reason."""
     page = _Page([line.rstrip() for line in normalise(raw).split("\n")])
-    reasons: dict[int, str] = {n: "page words" for n in page.kinds}
+    reasons: dict[int, str] = dict.fromkeys(page.kinds, "page words")
     reasons.update(_find_related(page))
     head = _read_head(page, reasons)
     byline, end = _find_end(page, reasons, head)
@@ -124,6 +124,7 @@ class _Page:
         self.lines = lines
         self.filled = [n for n, line in enumerate(lines) if line.strip()]
         self.words = [len(line.split()) for line in lines]
+        self._place = {number: place for place, number in enumerate(self.filled)}
         self.kinds: dict[int, Kind] = {}
         for number in self.filled:
             kind = furniture_kind(lines[number].strip())
@@ -135,7 +136,8 @@ class _Page:
 
     def below(self, number: int) -> int:
         """The next line that is not blank, or `number` itself if there is none."""
-        return next((n for n in range(number + 1, len(self.lines)) if self.words[n]), number)
+        place = self._place[number] + 1
+        return self.filled[place] if place < len(self.filled) else number
 
     def is_sentence(self, number: int) -> bool:
         """Reads as running text: a sentence of eight words, or any 25 words."""
@@ -182,7 +184,6 @@ def _find_related(page: _Page) -> dict[int, str]:
         if page.kinds.get(head) is not Kind.RELATED:
             continue
         items = list(_list_items(page, head))
-        last = items[-1] if items else head
         if _may_be_subheading(page, items):
             items.pop()
         found.update(dict.fromkeys(items, "in a list of related articles"))
@@ -218,7 +219,8 @@ def _list_items(page: _Page, head: int) -> Iterator[int]:
         if not line.strip():
             behind_blank = True
             continue
-        if number in page.kinds and not _is_list_line(line):
+        kind = page.kinds.get(number)
+        if kind is Kind.RELATED or (kind and not _is_list_line(line)):
             return
         if page.words[number] >= _PARAGRAPH_WORDS:
             return
@@ -286,6 +288,7 @@ _TITLE_WORDS = 4
 _GOOD_TITLE_WORDS = 6
 _MENU_WORDS = 7
 _OFFICIAL_LINES = 6
+_HEAD_LINES = 200  # no menu is longer; it keeps a file of short lines from taking for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +306,7 @@ def _read_head(page: _Page, reasons: dict[int, str]) -> _Head:
     """Headline and date of publication; adds what stands above them as furniture to `reasons`."""
     open_lines = [n for n in page.filled if n not in reasons]
     first = next((n for n in open_lines if page.opens_article(n)), len(page.lines))
-    head = [n for n in page.filled if n < first]
+    head = [n for n in page.filled[:_HEAD_LINES] if n < first]
     dates = _dates(page, head)
     # Bread crumbs that hold a date or words of furniture beside a date are known by now.
     for number in dates:
@@ -485,6 +488,8 @@ _CAPTION = re.compile(
 )
 _SIGNATURE_LINES = 3
 _CAPTION_WORDS = 60
+_CREDIT_LINES = 4
+_NEVER = 1 << 60
 _LABELLED_DATE = re.compile(r"\W*(?:ngày |lần )?(?:đăng|cập nhật|xuất bản|gửi|thời gian)", re.I)
 _TERMINAL = frozenset({Kind.AROUND, Kind.RELATED, Kind.COMMENTS, Kind.FOOTER})
 _CLOSING = frozenset({Kind.COMMENTS, Kind.FOOTER})
@@ -526,11 +531,12 @@ def _signature_end(page: _Page, open_lines: Sequence[int], last: int) -> int:
     """The last line of the formal end of a document (offices, names, `Nơi nhận`), or `last`."""
     end = last
     inside = False
+    closing = next((n for n in page.filled if n > last and page.kinds.get(n) in _CLOSING), _NEVER)
     for number in open_lines:
         if number <= last:
             continue
         line = page.lines[number].strip()
-        if any(page.kinds.get(n) in _CLOSING for n in range(end, number)):
+        if number > closing:
             break
         if _SIGNATURE.match(line) or line.lower().startswith("nơi nhận"):
             end, inside = number, True
@@ -572,7 +578,7 @@ def _find_byline(
                 continue
             return name, number
         marked = has_mark(page.lines[number])
-        ends = page.kinds.get(_next_filled(page, number)) in _TERMINAL
+        ends = page.kinds.get(_below_credits(page, number)) in _TERMINAL
         if paragraphs and number > paragraphs[0] and 5 * after <= 2 * total and (ends or marked):
             if not ends and len([n for n in paragraphs if n > number]) > 2:
                 continue
@@ -591,12 +597,14 @@ def _above_last_caption(
     return open_lines[-2] if page.words[paragraphs[-1]] <= _CAPTION_WORDS else None
 
 
-def _next_filled(page: _Page, number: int) -> int:
-    """The next line that is not blank, credits of pictures passed over; -1 if there is none."""
-    for below in range(number + 1, len(page.lines)):
-        if page.lines[below].strip() and not _CREDIT.match(page.lines[below]):
-            return below
-    return -1
+def _below_credits(page: _Page, number: int) -> int:
+    """The next line that is not blank, a few credits of pictures passed over."""
+    below = number
+    for _ in range(_CREDIT_LINES):
+        below = page.below(below)
+        if not _CREDIT.match(page.lines[below]):
+            break
+    return below
 
 
 def _is_signature(page: _Page, open_lines: Sequence[int], place: int) -> bool:

@@ -140,7 +140,7 @@ def import_conll(
     names = label_set(every)
     if not names:
         raise DataError(
-            f"{_first_name(files)}: no entity is left in the {len(files)} files; "
+            f"{_first_name(files)}: no entity is left in any file; "
             "check the column of the tags and the label map"
         )
     tokens = [token for sentence in every for token in sentence.tokens]

@@ -1,8 +1,9 @@
 """A connection to a Label Studio server, embedded or not, whose failures are one-line errors."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from urllib.parse import urlsplit
 from annotate.errors import ServiceError
 
 if TYPE_CHECKING:
+    import httpx
     from label_studio_sdk.client import LabelStudio
     from label_studio_sdk.core.request_options import RequestOptions
 
-READ_TIMEOUT = 120
-"""Seconds for one answer to a question; reading may be tried again."""
+READ_TIMEOUT = 300
+"""Seconds for one answer to a question."""
 
 WRITE_TIMEOUT = 600
 """Seconds for one answer to a change; a change is sent once only."""
@@ -28,6 +30,7 @@ class Connection:
     url: str
     user: str
     client: "LabelStudio"
+    transport: "httpx.Client" = field(repr=False)
 
     @contextmanager
     def asking(self, what: str) -> Iterator[None]:
@@ -35,6 +38,38 @@ class Connection:
         says where, what we wanted (`what`, such as "to import tasks") and what to do."""
         with _explained(self.url, what):
             yield
+
+    def read(self, path: str, parameters: dict[str, Any], what: str) -> Any:
+        """The JSON that the server gives for a question. Raises ServiceError.
+
+        For what is large the SDK's own methods are too slow: checking each field of the
+        answers and requests takes as long as the server's work.
+        """
+        return self._send("GET", path, what, parameters, None, READ_TIMEOUT)
+
+    def change(self, path: str, body: Any, what: str) -> Any:
+        """Ask for a change, once, and give the server's answer. Raises ServiceError."""
+        return self._send("POST", path, what, {}, body, WRITE_TIMEOUT)
+
+    def _send(
+        self, method: str, path: str, what: str, parameters: dict[str, Any], body: Any, timeout: int
+    ) -> Any:
+        from label_studio_sdk.core.api_error import ApiError
+
+        with self.asking(what):
+            answer = self.transport.request(
+                method,
+                f"{self.url}{path}",
+                params=parameters,
+                content=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+                # The SDK renews personal access tokens here when they have run out.
+                headers=self.client._client_wrapper.get_headers()
+                | {"Content-Type": "application/json"},
+                timeout=timeout,
+            )
+            if not answer.is_success:
+                raise ApiError(status_code=answer.status_code, body=answer.text)
+            return answer.json() if answer.content else None
 
 
 def write_once(timeout: int = WRITE_TIMEOUT) -> "RequestOptions":
@@ -71,7 +106,7 @@ def connect(url: str, api_key: str) -> Connection:
         )
         # Not tried again: when the server is down the user should hear of it at once.
         user = client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": 30})
-    return Connection(base, user.email or user.username or str(user.id), client)
+    return Connection(base, user.email or user.username or str(user.id), client, transport)
 
 
 def _is_loopback(host: str) -> bool:

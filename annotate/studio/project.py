@@ -86,15 +86,16 @@ def ensure_project(
     return _project(connection, found)
 
 
-def show_prelabels(connection: Connection, project: Project, model_version: str) -> None:
-    """Make annotators see the predictions of this name first; with another name set they see
-    bare text."""
+def show_prelabels(connection: Connection, project: Project, model_version: str) -> int:
+    """Make annotators see the predictions of this name first (with another name set they see
+    bare text); how many tasks the project has. Raises ServiceError."""
     with connection.asking(f"to show the pre-labels of {project.title!r}"):
         now = connection.client.projects.get(project.id)
         if now.model_version != model_version:
             connection.client.projects.update(
                 project.id, model_version=model_version, request_options=write_once(120)
             )
+    return now.task_number or 0
 
 
 def _same_title(connection: Connection, title: str) -> Any:

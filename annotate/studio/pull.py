@@ -5,9 +5,8 @@ Nothing is dropped in silence: an annotation that cannot be a legal Document is 
 its task's address and its annotator.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +21,7 @@ from annotate.document import (
 )
 from annotate.errors import ServiceError
 from annotate.scheme import LABEL_NAMES
-from annotate.studio.connection import WRITE_TIMEOUT, Connection
+from annotate.studio.connection import Connection
 from annotate.studio.project import Project
 from annotate.studio.task import (
     TEXT_NAME,
@@ -114,17 +113,14 @@ def pull_annotations(
     return documents, report
 
 
-def _export(connection: Connection, project: Project) -> Iterator[dict[str, Any]]:
+def _export(connection: Connection, project: Project) -> list[dict[str, Any]]:
     """Tasks with at least one annotation, in the form of Label Studio's own JSON export."""
-    with connection.asking(f"to export the annotations of {project.title!r}"):
-        chunks = connection.client.projects.exports.download_sync(
-            project.id,
-            export_type="JSON",
-            download_all_tasks=False,
-            request_options={"timeout_in_seconds": WRITE_TIMEOUT, "chunk_size": 1 << 20},
-        )
-        tasks = json.loads(b"".join(chunks))
-    yield from tasks
+    exported: list[dict[str, Any]] = connection.read(
+        f"/api/projects/{project.id}/export",
+        {"exportType": "JSON", "download_all_tasks": "false"},
+        f"to export the annotations of {project.title!r}",
+    )
+    return exported
 
 
 def _emails(connection: Connection) -> dict[int, str]:

@@ -13,10 +13,16 @@ from annotate.document import Document, check_document
 from annotate.errors import DataError, ServiceError
 from annotate.studio.connection import Connection, write_once
 from annotate.studio.project import Project, show_prelabels
-from annotate.studio.stored import StoredTask, list_predictions, list_tasks, prediction_key
+from annotate.studio.stored import (
+    StoredTask,
+    StoredTasks,
+    list_predictions,
+    list_tasks,
+    prediction_key,
+)
 from annotate.studio.task import MODEL_VERSION, Task, document_to_task, prediction_of
 
-BATCH = 100
+BATCH = 250
 """Tasks in one request: larger is hardly faster, and more is lost by a failure."""
 
 _BATCH_CHARACTERS = 5_000_000
@@ -71,8 +77,8 @@ def push_documents(
     wanted = _checked(documents)
     report = PushReport()
     tell = progress or (lambda count: None)
-    stored = list_tasks(connection, project)
-    stored = _without_copies(connection, project, stored, wanted.keys(), report)
+    listed = list_tasks(connection, project)
+    stored = _without_copies(connection, project, listed, wanted.keys(), report)
     new: list[Document] = []
     known: list[tuple[Document, StoredTask]] = []
     for document in wanted.values():
@@ -83,11 +89,11 @@ def push_documents(
             known.append((document, copies[0]))
     _bring_up_to_date(connection, project, known, model_version, batch, report, tell)
     _create(connection, project, new, model_version, batch, report, tell)
-    show_prelabels(connection, project, model_version)
-    if new:
-        # Another push at the same time may have sent the same documents.
-        stored = list_tasks(connection, project)
-        _without_copies(connection, project, stored, wanted.keys(), report)
+    total = show_prelabels(connection, project, model_version)
+    if total != listed.total - report.copies + report.created:
+        # Somebody else pushed at the same time, perhaps the same documents.
+        listed = list_tasks(connection, project)
+        _without_copies(connection, project, listed, wanted.keys(), report)
     return report
 
 
@@ -105,19 +111,19 @@ def _checked(documents: Iterable[Document]) -> dict[str, Document]:
 def _without_copies(
     connection: Connection,
     project: Project,
-    stored: dict[str, list[StoredTask]],
+    listed: StoredTasks,
     ids: Iterable[str],
     report: PushReport,
-) -> dict[str, list[StoredTask]]:
+) -> dict[str, Sequence[StoredTask]]:
     """Remove surplus tasks of the documents pushed, where no work is lost by it.
 
     Kept is the task that was worked on, or else the oldest, so that two pushes that clear up
     at once keep the same one. A document with work on two tasks is refused.
     """
     surplus: list[int] = []
-    remaining = dict(stored)
+    remaining = dict(listed.by_document)
     for document in ids:
-        copies = stored.get(document, [])
+        copies = remaining.get(document, [])
         if len(copies) < 2:
             continue
         touched = [task for task in copies if task.touched]
@@ -227,16 +233,15 @@ def _replace(
                     meta=task["meta"],
                     request_options=write_once(120),
                 )
-    request: list[Any] = [
+    request = [
         {"task": stored.id, **prediction_of(document, model_version)}
         for document, stored, _ in outdated
         if document.spans
     ]
     if request:
-        with connection.asking("to send changed pre-labels"):
-            connection.client.projects.import_predictions(
-                project.id, request=request, request_options=write_once()
-            )
+        connection.change(
+            f"/api/projects/{project.id}/import/predictions", request, "to send changed pre-labels"
+        )
 
 
 def _create(
@@ -249,15 +254,13 @@ def _create(
     tell: Progress,
 ) -> None:
     for some in _batches(documents, batch, lambda document: len(document.text)):
-        tasks: list[Any] = [document_to_task(document, model_version) for document in some]
+        tasks = [document_to_task(document, model_version) for document in some]
         try:
-            with connection.asking(f"to send {len(tasks)} tasks to {project.title!r}"):
-                connection.client.projects.import_tasks(
-                    project.id,
-                    request=tasks,
-                    return_task_ids=False,
-                    request_options=write_once(),
-                )
+            connection.change(
+                f"/api/projects/{project.id}/import",
+                tasks,
+                f"to send {len(tasks)} tasks to {project.title!r}",
+            )
         except ServiceError as error:
             _require_arrived(connection, project, some, error, report.created)
         report.created += len(some)
@@ -274,7 +277,7 @@ def _require_arrived(
     """After a failed import: go on if the tasks are there all the same, else raise `error`
     with what the user needs to know. An import is stored whole or not at all."""
     try:
-        stored = list_tasks(connection, project)
+        stored = list_tasks(connection, project).by_document
     except ServiceError:
         stored = {}
     if all(document.id in stored for document in sent):

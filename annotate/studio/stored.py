@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from annotate.studio.connection import Connection
@@ -31,58 +32,81 @@ class StoredTask:
         return self.annotations > 0 or self.has_draft
 
 
-def list_tasks(connection: Connection, project: Project) -> dict[str, list[StoredTask]]:
-    """All tasks of a project by document id, the oldest first.
+@dataclass(frozen=True, slots=True)
+class StoredTasks:
+    """The tasks of a project. `total` also counts those that were not pushed by us, which have
+    no document id; `by_document` has the others, the oldest copy of a document first."""
 
-    Tasks that were not pushed by us have no document id and are left out. Raises ServiceError.
-    """
-    with connection.asking(f"to list the tasks of {project.title!r}"):
-        drafts = _ids_with_drafts(connection, project)
-        tasks: Iterable[Any] = connection.client.tasks.list(
-            project=project.id, fields="task_only", include=_FIELDS, page_size=_PAGE
-        )
-        by_document: dict[str, list[StoredTask]] = defaultdict(list)
-        for task in tasks:
-            meta = task.meta if isinstance(task.meta, dict) else {}
-            document = meta.get("document")
-            if isinstance(document, str):
-                by_document[document].append(
-                    StoredTask(
-                        task.id,
-                        document,
-                        meta,
-                        (task.total_annotations or 0) + (task.cancelled_annotations or 0),
-                        task.total_predictions or 0,
-                        task.id in drafts,
-                    )
+    total: int
+    by_document: Mapping[str, Sequence[StoredTask]]
+
+
+def list_tasks(connection: Connection, project: Project) -> StoredTasks:
+    """All tasks of a project. Raises ServiceError."""
+    what = f"to list the tasks of {project.title!r}"
+    tasks = _list(connection, project, what, _FIELDS, [])
+    begun = frozenset(task["id"] for task in _list(connection, project, what, "id", [_BEGUN]))
+    by_document: dict[str, list[StoredTask]] = defaultdict(list)
+    for task in tasks:
+        meta = task["meta"] or {}
+        document = meta.get("document")
+        if isinstance(document, str):
+            by_document[document].append(
+                StoredTask(
+                    task["id"],
+                    document,
+                    meta,
+                    task["total_annotations"] + task["cancelled_annotations"],
+                    task["total_predictions"],
+                    task["id"] in begun,
                 )
+            )
     for copies in by_document.values():
         copies.sort(key=lambda task: task.id)
-    return dict(by_document)
+    return StoredTasks(len(tasks), by_document)
 
 
 def find_tasks(connection: Connection, project: Project) -> dict[str, int]:
     """The task of each document id of a project. Raises ServiceError."""
-    return {document: copies[0].id for document, copies in list_tasks(connection, project).items()}
+    stored = list_tasks(connection, project)
+    return {document: copies[0].id for document, copies in stored.by_document.items()}
 
 
-def _ids_with_drafts(connection: Connection, project: Project) -> frozenset[int]:
-    """Tasks that anybody has begun and not submitted; the field `drafts` shows only our own."""
-    unfinished = {
-        "filter": "filter:tasks:draft_exists",
-        "operator": "equal",
-        "type": "Boolean",
-        "value": True,
+# Tasks that anybody has begun and not submitted; the field `drafts` shows only one's own.
+_BEGUN = {
+    "filter": "filter:tasks:draft_exists",
+    "operator": "equal",
+    "type": "Boolean",
+    "value": True,
+}
+
+
+def _list(
+    connection: Connection,
+    project: Project,
+    what: str,
+    fields: str,
+    conditions: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Tasks with the fields named that meet the conditions, page by page, by id."""
+    query = {
+        "filters": {"conjunction": "and", "items": conditions},
+        "ordering": ["tasks:id"],
     }
-    query = {"filters": {"conjunction": "and", "items": [unfinished]}}
-    tasks: Iterable[Any] = connection.client.tasks.list(
-        project=project.id,
-        fields="task_only",
-        include="id",
-        page_size=_PAGE,
-        query=json.dumps(query),
-    )
-    return frozenset(task.id for task in tasks)
+    parameters = {
+        "project": project.id,
+        "fields": "task_only",
+        "include": fields,
+        "page_size": _PAGE,
+        "query": json.dumps(query),
+    }
+    found: list[dict[str, Any]] = []
+    for page in count(1):
+        answer = connection.read("/api/tasks", parameters | {"page": page}, what)
+        found += answer["tasks"]
+        if len(found) >= answer["total"] or not answer["tasks"]:
+            break
+    return found
 
 
 PredictionKey = tuple[str, frozenset[tuple[int, int, str, float | None]], bool]
@@ -104,11 +128,14 @@ def list_predictions(
     found: dict[int, list[PredictionKey]] = {task: [] for task in wanted}
     if not wanted:
         return found
-    with connection.asking(f"to read the pre-labels of {project.title!r}"):
-        for prediction in connection.client.predictions.list(project=project.id):
-            if prediction.task in wanted:
-                regions: Any = prediction.result
-                found[prediction.task].append(
-                    prediction_key(prediction.model_version, regions or [])
-                )
+    stored = connection.read(
+        "/api/predictions/",
+        {"project": project.id},
+        f"to read the pre-labels of {project.title!r}",
+    )
+    for prediction in stored:
+        if prediction["task"] in wanted:
+            found[prediction["task"]].append(
+                prediction_key(prediction["model_version"], prediction["result"] or [])
+            )
     return found
