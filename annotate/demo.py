@@ -29,8 +29,8 @@ PROJECT = "vipol demo"
 FIRST, SECOND = "annotator-1", "annotator-2"
 _ABOUT = """\
 Made by `vipol demo` to show the line from raw article to dataset. Texts, events and persons are
-invented. Nobody sat at the keyboard: the first annotator's labels are the sample's gold, the second's
-the same with deliberate slips, so the agreement says nothing about people."""
+invented. Nobody sat at the keyboard: the first annotator's labels are the sample's gold, the
+second's the same with deliberate slips, so the agreement says nothing about people."""
 _MARK = ".vipol-demo"
 
 
@@ -184,20 +184,20 @@ def _push(connection: "Connection", documents: list[Document]) -> tuple["Project
 
 
 def make_slips(document: Document) -> Document:
-    """The document as a hasty second annotator might label it: of its spans every ninth is
-    missed, every eleventh loses its last word, and every thirteenth outer ORG or PERSON becomes
-    the other. A slip that the scheme does not allow is not made."""
+    """The document as a hasty second annotator might label it: every 19th span is missed, every
+    23rd loses its last word, and every 29th, if it is an ORG or a PERSON, becomes the other. A
+    slip that the scheme does not allow is not made."""
     swap = {"ORG": "PERSON", "PERSON": "ORG"}
     spans = list(document.spans)
     for number, span in enumerate(document.spans, start=1):
         others = [s for s in spans if s != span]
         changed: Span | None = span
-        if number % 9 == 0:
+        if number % 19 == 0:
             changed = None
-        elif number % 11 == 0:
+        elif number % 23 == 0:
             words = document.text[span.start : span.end].rstrip().rpartition(" ")[0].rstrip(" ,;:")
             changed = Span(span.start, span.start + len(words), span.label) if words else span
-        elif number % 13 == 0 and span.label in swap:
+        elif number % 29 == 0 and span.label in swap:
             changed = Span(span.start, span.end, swap[span.label])
         candidate = others if changed is None else [*others, changed]
         if not find_illegal(document.text, candidate):

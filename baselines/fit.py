@@ -130,7 +130,7 @@ def fit(
             return 0.0
         return score_network(network, reader, labels, validation, settings.batch_size)
 
-    with _quiet(), memory_errors(settings.batch_size):
+    with quiet(), memory_errors(settings.batch_size):
         set_seed(seed)
         trainer = _OurTrainer(
             model=network,
@@ -317,7 +317,7 @@ def _history(log: Sequence[Mapping[str, Any]]) -> list[Point]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No notes of the library on the terminal: what matters is returned or raised."""
     before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]

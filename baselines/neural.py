@@ -7,8 +7,8 @@ A network reads sentences and gives one vector a syllable token. `TwoLayerHead` 
 the vectors: a linear-chain CRF (Lafferty, McCallum & Pereira 2001) over the outer tags of a
 sentence, and a second one over the inner tags of each host (an outer span that may hold others),
 with a learned bias for the host's label. In training the hosts are the gold ones, in prediction
-those that the outer chain found. Transitions that IOB2 forbids have the weight minus infinity, so no
-illegal sequence is ever chosen; inner tags that the host may not hold are forbidden as well.
+those that the outer chain found. Transitions that IOB2 forbids have the weight minus infinity, so
+no illegal sequence is ever chosen; inner tags that the host may not hold are forbidden as well.
 """
 
 from abc import ABC, abstractmethod
@@ -87,9 +87,10 @@ class Chain(nn.Module):
     def _forward(self, emissions: Tensor, mask: Tensor) -> list[Tensor]:
         """Log-weight of all prefixes that end in each tag, by place; past the end it stays."""
         steps, start = self._weights()
-        reached = [start + emissions[:, 0]]
-        for place in range(1, emissions.shape[1]):
-            new = torch.logsumexp(reached[-1].unsqueeze(2) + steps, 1) + emissions[:, place]
+        first, *others = emissions.unbind(1)  # slices would each make a whole gradient of zeros
+        reached = [start + first]
+        for place, emission in enumerate(others, start=1):
+            new = torch.logsumexp(reached[-1].unsqueeze(2) + steps, 1) + emission
             reached.append(torch.where(mask[:, place, None], new, reached[-1]))
         return reached
 
@@ -179,8 +180,9 @@ class TwoLayerHead(nn.Module):
     def _inner_emissions(self, vectors: Tensor, places: Tensor, labels: Tensor) -> Tensor:
         assert self.inner is not None
         tokens = vectors.flatten(0, 1)[places]
-        bias: Tensor = self.host_bias(labels).float()
-        return bias.unsqueeze(1) + self.inner(tokens).float()
+        bias = self.host_bias(labels).float().unsqueeze(1)
+        emissions: Tensor = self.inner(tokens).float() + bias
+        return emissions
 
     @torch.no_grad()
     def decode_outer(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,5 @@
 import json
+import tomllib
 import unicodedata
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.clean import clean_page, clean_text, normalise
+from annotate.clean.furniture import furniture_kind
 from annotate.errors import DataError
 from annotate.markup import read_source
 from annotate.readers import RawPage, read_pages
@@ -15,6 +17,7 @@ SAMPLE = Path(__file__).parents[1] / "datasets" / "vipol-sample"
 SHARED = Path(__file__).parents[2] / "shared" / "corpus"
 PAGES = sorted((SAMPLE / "raw").glob("*.txt"))
 REAL_PAGES = sorted((SHARED / "raw").glob("*.txt"))
+LINES = tomllib.loads((Path(__file__).parent / "cases" / "page_lines.toml").read_text("utf-8"))
 
 
 def filled_lines(text: str) -> list[str]:
@@ -30,7 +33,41 @@ def test_a_sample_page_gives_exactly_the_labelled_article(page: Path) -> None:
     assert cleaned.title == source.meta["title"]
     assert cleaned.byline == source.meta.get("byline")
     if cleaned.published:
-        assert cleaned.published[:10] == source.meta["published"][:10]
+        assert cleaned.published == source.meta["published"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_sample_page_loses_is_what_its_notes_call_furniture(page: Path) -> None:
+    notes = json.loads(page.with_suffix(".json").read_text("utf-8"))
+    cleaned = clean_text(page.read_bytes().decode())
+    assert sorted({line.text for line in cleaned.removed}) == sorted(set(notes["furniture"]))
+    assert (cleaned.title, cleaned.published, cleaned.byline) == (
+        notes["title"],
+        notes["published"],
+        notes["byline"],
+    )
+
+
+def test_a_labelled_article_loses_nothing() -> None:
+    """What is an article already stays whole, all its captions, sources and signatures too."""
+    for source in sorted((SAMPLE / "source").glob("*.txt")):
+        assert clean_text(read_source(source).text).removed == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"), [(kind, line) for kind, lines in LINES["furniture"].items() for line in lines]
+)
+def test_lines_of_furniture(kind: str, line: str) -> None:
+    found = furniture_kind(line)
+    assert found is not None
+    assert found.value == kind
+
+
+@pytest.mark.parametrize("gap", ["\n", "\n\n"], ids=["tight", "spaced"])
+@pytest.mark.parametrize("line", LINES["article"]["lines"])
+def test_lines_that_stay_inside_an_article(line: str, gap: str) -> None:
+    text = gap.join([TITLE, LONG, line, LONG])
+    assert clean_text(text).text == text
 
 
 @pytest.mark.skipif(not REAL_PAGES, reason="../shared/corpus is not here")
@@ -89,6 +126,11 @@ def test_characters(raw: str, text: str) -> None:
     assert normalise(raw) == text
 
 
+TITLE = "Huyện Sơn Hà họp bàn việc xây cầu"
+LONG = (
+    "Sáng nay, hội nghị đã thảo luận nhiều nội dung quan trọng và thông qua chương trình hành động "
+    "của năm tới với sự nhất trí cao của tất cả các đại biểu có mặt."
+)
 BODY = "Sáng nay, hội nghị đã thảo luận nhiều nội dung quan trọng và thông qua chương trình."
 
 
@@ -104,6 +146,16 @@ BODY = "Sáng nay, hội nghị đã thảo luận nhiều nội dung quan trọ
         ("10:32 | 13/10/2022", "2022-10-13T10:32"),
         ("13/10/2022 3:05 PM", "2022-10-13T15:05"),
         ("Ngày đăng: 21/04/2022 | Lượt xem: 3.417", "2022-04-21"),
+        ("Lượt xem: 7370 | Gửi lúc: 05/12/2013 15:42:27", "2013-12-05T15:42"),
+        ("Thứ Hai, 25/08/2014 09:16 - In bài viết", "2014-08-25T09:16"),
+        ("SHO - Thứ Tư, 24/03/2010, 20:15", "2010-03-24T20:15"),
+        ("Chính trị | 06/6/2024, 19:48 GMT+7", "2024-06-06T19:48+07:00"),
+        ("Minh Lộc | Thứ Năm, 06/6/2024, 19:48", "2024-06-06T19:48"),
+        ("13 Tháng 10, 2022 - 10:32", "2022-10-13T10:32"),
+        ("13/10/2022 12:05 SA", "2022-10-13T00:05"),
+        ("13/10/2022 10:32 UTC-3:30", "2022-10-13T10:32-03:30"),
+        ("(Cập nhật: 29-07-2016)", "2016-07-29"),
+        ("Đồng Mai, ngày 3 tháng 2 năm 2020", None),
         ("31/02/2022 10:00", None),
         ("Hội nghị ngày 13/10/2022 tại xã Đồng Mai bàn việc", None),
     ],
@@ -124,12 +176,150 @@ def test_date_lines(line: str, iso: str | None) -> None:
         ("Minh Lộc/TTXVN", "Minh Lộc/TTXVN"),
         ("Minh Lộc - Thu Hà", "Minh Lộc - Thu Hà"),
         ("H.Y (tổng hợp)", "H.Y"),
+        ("Đại Hồng Dương ghi", "Đại Hồng Dương"),
+        ("Trần Lê (từ Sơn Hà)", "Trần Lê"),
+        ("Hạnh Nguyên (TTXVN/Vietnam+)", "Hạnh Nguyên (TTXVN/Vietnam+)"),
+        ("Hoàng Tú (Báo Sơn Hà)", "Hoàng Tú (Báo Sơn Hà)"),
+        ("Vũ Hoài - Tấn Phong/TTXVN", "Vũ Hoài - Tấn Phong/TTXVN"),
+        ("T.HẠ - N.ÂN", "T.HẠ - N.ÂN"),
+        ("Y Krông", "Y Krông"),
+        ("H'Yuôn Êba", "H'Yuôn Êba"),
+        ("Trường Giang", "Trường Giang"),
+        ("Theo Minh Lộc/TTXVN", "Minh Lộc/TTXVN"),
+        ("P.V", "P.V"),
+        ("Theo Nhân Dân", None),
+        ("Đồng Mai (Sơn Hà)", None),
+        ("UBND TỈNH SƠN HÀ", None),
+        ("Quảng Trị", None),
+        ("Kinh Tế", None),
         ("Ban Biên tập", None),
         ("Ảnh: Quang cảnh cuộc họp", None),
     ],
 )
 def test_bylines(line: str, name: str | None) -> None:
     assert clean_text(f"Huyện Sơn Hà họp bàn việc xây cầu\n{BODY}\n{line}").byline == name
+
+
+@pytest.mark.parametrize(
+    ("head", "title", "left"),
+    [
+        (f"{TITLE}\n05/3/2019 09:40", TITLE, f"{TITLE}\n05/3/2019 09:40"),
+        (f"05/3/2019 09:40\n{TITLE}", TITLE, f"05/3/2019 09:40\n{TITLE}"),
+        (f"Ban Dân vận huyện\n05/3/2019 09:40\n{TITLE}", TITLE, f"05/3/2019 09:40\n{TITLE}"),
+        (f"Thứ hai, 9/9/2024\n05/3/2019 09:40\n{TITLE}", TITLE, f"05/3/2019 09:40\n{TITLE}"),
+        (f"{TITLE} - Báo Sơn Hà\nThời sự\n{TITLE}", TITLE, TITLE),
+        (f"Báo Sơn Hà Online\nThời sự > Huyện\n\n{TITLE}", TITLE, TITLE),
+        (f"Tin nhanh trong ngày hôm nay của huyện\nTrang chủ > Huyện\n{TITLE}", TITLE, None),
+        (TITLE.upper(), TITLE.upper(), TITLE.upper()),
+        (
+            "Vì sao xã Đồng Mai chưa có cầu qua sông?",
+            "Vì sao xã Đồng Mai chưa có cầu qua sông?",
+            None,
+        ),
+        (f"Chuyện bên sông:\n{TITLE}", TITLE, f"Chuyện bên sông:\n{TITLE}"),
+        ("Trang chủ\nThời sự\n05/3/2019", None, "05/3/2019"),
+    ],
+)
+def test_above_the_article(head: str, title: str | None, left: str | None) -> None:
+    """`left` is what stays above the first sentence; None: all of it."""
+    cleaned = clean_text(f"{head}\n\n{LONG}\n{LONG}")
+    assert cleaned.title == title
+    if left is not None:
+        assert cleaned.text == f"{left}\n\n{LONG}\n{LONG}"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Huyện Sơn Hà tổng kết năm cũ,", "triển khai năm mới"],
+        ["Huyện Sơn Hà tổng kết công tác", "của năm cũ và triển khai năm mới"],
+        ["HUYỆN SƠN HÀ HỌP BÀN", "VIỆC XÂY CẦU VÀ LÀM ĐƯỜNG"],
+    ],
+)
+def test_a_headline_of_two_lines(lines: list[str]) -> None:
+    head = "\n".join(lines)
+    cleaned = clean_text(f"Thời sự\nTrang chủ\n{head}\n05/3/2019 09:40\n{LONG}")
+    assert cleaned.title == " ".join(lines)
+    assert cleaned.text == f"{head}\n05/3/2019 09:40\n{LONG}"
+
+
+@pytest.mark.parametrize(
+    ("tail", "left"),
+    [
+        ("Minh Lộc\nBanner\nChính sách\ndành cho bạn đọc\nTop", "Minh Lộc"),
+        ("Minh Lộc\nẢnh: Thu Hà\nChia sẻ\nTin nhanh", "Minh Lộc\nẢnh: Thu Hà"),
+        ("Minh Lộc\nQuang cảnh hội nghị\nChia sẻ", "Minh Lộc\nQuang cảnh hội nghị"),
+        ("Minh Lộc\nQuang cảnh hội nghị", "Minh Lộc\nQuang cảnh hội nghị"),
+        (f"Minh Lộc\nTin liên quan\nTin A\n{LONG}", "Minh Lộc"),
+        (f"Minh Lộc\nBình luận (2)\nhai_son: {LONG}\nTrả lời", "Minh Lộc"),
+        ("Thu Hà\nCác tin khác:\n- Tin A (12/7)\n\n- Tin B (11/7)", "Thu Hà"),
+        ("Tags: cầu\nTin A\nTin B", ""),
+        (
+            "TM. ỦY BAN NHÂN DÂN\nCHỦ TỊCH\nLê Tố Nga\nNơi nhận:\n- Như trên;\nIn trang\nQuay lại",
+            "TM. ỦY BAN NHÂN DÂN\nCHỦ TỊCH\nLê Tố Nga\nNơi nhận:\n- Như trên;",
+        ),
+        ("Thu Hà\nĐăng ngày 12/3/2020\nChia sẻ", "Thu Hà\nĐăng ngày 12/3/2020"),
+    ],
+)
+def test_below_the_article(tail: str, left: str) -> None:
+    article = f"{TITLE}\n{LONG}\n{LONG}\n{LONG}"
+    assert clean_text(f"{article}\n{tail}").text == f"{article}\n{left}".strip()
+
+
+@pytest.mark.parametrize(
+    ("inside", "left"),
+    [
+        ("Tin liên quan\nTin A về cây cầu mới\nTin B về con đường", ""),
+        (">> Tin A\n>> Tin B", ""),
+        ("Tin liên quan\n\nMột tiểu mục", "Một tiểu mục"),
+        ("Quảng cáo\nVay ngay hôm nay\nHết quảng cáo", ""),
+        ("Tin liên quan\n\n1. Về cây cầu", "1. Về cây cầu"),
+        ("Tin liên quan\n- Tin A (12/7)\n\n- Tin B (11/7)", ""),
+        (
+            "Đọc thêm\n\nThu Hà: Dạ thưa ông, bao giờ thì xong?",
+            "Thu Hà: Dạ thưa ông, bao giờ thì xong?",
+        ),
+    ],
+)
+def test_inside_the_article(inside: str, left: str) -> None:
+    cleaned = clean_text(f"{TITLE}\n\n{LONG}\n\n{inside}\n\n{LONG}")
+    wanted = [TITLE, LONG, left, LONG] if left else [TITLE, LONG, LONG]
+    assert filled_lines(cleaned.text) == wanted
+
+
+def test_a_byline_above_the_text_and_the_writer_beside_the_date() -> None:
+    assert clean_text(f"{TITLE}\nThu Hà\n{LONG}\n{LONG}").byline == "Thu Hà"
+    assert clean_text(f"{TITLE}\nThu Hà | 12/3/2020\n{LONG}\n{LONG}").byline == "Thu Hà"
+
+
+def test_a_signature_and_a_speaker_are_no_authors() -> None:
+    assert clean_text(f"{TITLE}\n{LONG}\nCHỦ TỊCH\nLê Tố Nga").byline is None
+    assert clean_text(f"{TITLE}\n{LONG}\nLê Tố Nga\n{BODY}\n{BODY}").byline is None
+
+
+@pytest.mark.parametrize("raw", ["", "\n\n", " \t\r\n ", "\ufeff"])
+def test_nothing(raw: str) -> None:
+    cleaned = clean_text(raw)
+    assert (cleaned.text, cleaned.title, cleaned.removed) == ("", None, ())
+
+
+def test_one_line_of_a_million_characters_stays() -> None:
+    line = "Đảng bộ xã họp bàn việc nước sạch, bầu cử, thu chi và trường lớp. " * 16_000
+    assert clean_text(line).text == line.rstrip()
+
+
+def test_the_form_of_a_page_does_not_matter() -> None:
+    page = f"Trang chủ\n{TITLE}\n05/3/2019 09:40\n{LONG}\nThu Hà\nChia sẻ\nTin A"
+    plain = clean_text(page)
+    assert plain.text == f"{TITLE}\n05/3/2019 09:40\n{LONG}\nThu Hà"
+    assert clean_text(unicodedata.normalize("NFD", page)) == plain
+    assert clean_text(page.replace("\n", "\r\n")) == plain
+    assert clean_text("\ufeff" + page.replace("\n", " \t\n")) == plain
+
+
+def test_tabs_inside_a_line_stay() -> None:
+    table = "1\tLê Tố Nga\tChủ tịch"
+    assert table in clean_text(f"{TITLE}\n{LONG}\n{table}\n{LONG}").text
 
 
 def test_an_article_without_furniture_stays_whole() -> None:
@@ -170,6 +360,14 @@ def test_reading_folders_and_encodings(tmp_path: Path) -> None:
         ("b", "Một", {}),
         ("x", "Ba", {"url": "u"}),
     ]
+
+
+def test_many_articles_in_a_folder_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    names = [f"{number:04}" for number in range(500)]
+    for name in reversed(names):
+        write(tmp_path / f"{name}.txt", f"{TITLE} {name}\n{LONG}")
+    documents = [clean_page(page)[0] for page in read_pages([tmp_path])]
+    assert [document.id for document in documents if document] == names
 
 
 @pytest.mark.parametrize(

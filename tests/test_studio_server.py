@@ -175,6 +175,17 @@ def test_annotators_are_users_with_passwords_and_tokens(studio_server: Server) -
         assert browser.get("/api/current-user/whoami").json()["first_name"] == "Đỗ Thị Bích"
 
 
+def test_an_account_that_was_begun_is_finished(studio_server: Server) -> None:
+    """As after a call that was cut off between signing up and noting the token."""
+    one = create_annotator(studio_server, "Võ Dở Dang")
+    noted = studio_server.folder / "annotators.json"
+    accounts = json.loads(noted.read_text())
+    accounts[one.email]["token"] = None
+    noted.write_text(json.dumps(accounts))
+    assert one.email not in load_annotators(studio_server)
+    assert create_annotator(studio_server, "Võ Dở Dang") == one
+
+
 def test_accounts_that_cannot_be_made(studio_server: Server) -> None:
     with pytest.raises(ServiceError, match=r"gives no login name; give an email as well"):
         create_annotator(studio_server, "…")

@@ -3,15 +3,16 @@
 import re
 import unicodedata
 
-_CONTROLS = (*range(0x00, 0x09), 0x0B, *range(0x0E, 0x20), 0x7F)
-_ZERO_WIDTH = (0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF, 0xFFFC)
-_HALF_CHARACTERS = range(0xD800, 0xE000)  # lone surrogates, which no file can hold
-_INVISIBLE = dict.fromkeys((*_CONTROLS, *_ZERO_WIDTH, *_HALF_CHARACTERS))
-_SPACES = {0xA0: " ", 0x2007: " ", 0x202F: " ", 0x2009: " ", 0x3000: " "}
 _NEWLINES = re.compile(r"\r\n?|[\u0085\u2028\u2029\v\f]")
+_SPACES = re.compile("[\u00a0\u2007\u2009\u202f\u3000]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f"  # control characters but tab and the line ends
+    "\u00ad\u200b-\u200f\u2060\ufeff\ufffc"  # soft hyphens, zero width, marks, placeholders
+    "\ud800-\udfff]"  # lone halves of characters, which no file can hold
+)
 
 
 def normalise(raw: str) -> str:
     """NFC text with `\\n` line ends, plain spaces and no invisible characters."""
-    text = _NEWLINES.sub("\n", raw).translate(_SPACES).translate(_INVISIBLE)
+    text = _INVISIBLE.sub("", _SPACES.sub(" ", _NEWLINES.sub("\n", raw)))
     return unicodedata.normalize("NFC", text)

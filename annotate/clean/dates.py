@@ -50,12 +50,14 @@ _MAX_REST_WORDS = 8
 class DateLine:
     """A line that holds a date: ISO 8601 to the minute, and what else it says.
 
-    pure: nothing but a date stands on the line; byline: who wrote, if the line names them.
+    pure: nothing but a date stands on the line; plain: nothing but a date and words of
+    furniture; byline: who wrote, if the line names them.
     """
 
     iso: str
     has_time: bool
     pure: bool
+    plain: bool
     byline: str | None = None
 
 
@@ -74,19 +76,22 @@ def read_date_line(line: str, next_line: str = "") -> DateLine | None:
         return None
     rest = _DATE_WORDS.sub("  ", rest)
     byline = None
+    plain = True
     for part in _rest_parts(rest):
+        if furniture_kind(part) or is_section(part):
+            continue
+        plain = False
         names = read_names(part)
-        if names:
-            byline = byline or names
-        elif not (furniture_kind(part) or is_section(part) or _PAPER.match(part)):
+        if not (names or _PAPER.match(part)):
             return None
+        byline = byline or names
     pure = not any(c.isalnum() for c in rest)
     if time is None:
-        return DateLine(moment.date().isoformat(), False, pure, byline)
+        return DateLine(moment.date().isoformat(), False, pure, plain, byline)
     if zone:
         offset = timedelta(hours=int(zone["hours"]), minutes=int(zone["minutes"] or 0))
         moment = moment.replace(tzinfo=timezone(offset if zone["sign"] == "+" else -offset))
-    return DateLine(moment.isoformat(timespec="minutes"), True, pure, byline)
+    return DateLine(moment.isoformat(timespec="minutes"), True, pure, plain, byline)
 
 
 def _take(pattern: re.Pattern[str], text: str) -> tuple[str, re.Match[str] | None]:

@@ -32,13 +32,15 @@ _ARROWS = str.maketrans(dict.fromkeys("»›→▶►▸▹❯", ">") | dict.fro
 _MENU_PARTS = re.compile(r"\s{2,}|\s*\|\s*|\s[-•·/>]\s|\s*>+\s*")
 
 
+@lru_cache(maxsize=1024)
 def match_key(line: str) -> str:
     """A line as the lists know it: folded, arrows as `>` and `<`, no space at the ends."""
     return fold(line.translate(_ARROWS)).strip()
 
 
+@lru_cache(maxsize=1024)
 def bare_key(line: str) -> str:
-    """The match key without punctuation at its ends and around `/`, with single spaces."""
+    """The match key without punctuation at its ends, with single spaces."""
     return " ".join(match_key(line).strip(_EDGES).split())
 
 
@@ -135,8 +137,10 @@ def is_edge_furniture(line: str) -> bool:
 
 def is_crumbs(line: str) -> bool:
     """Whether the line shows the way through the site to this page: the headline is near."""
+    if len(line) > MAX_LENGTH:
+        return False
     key = match_key(line)
-    return len(line) <= MAX_LENGTH and (">" in key[1:] or key.startswith("trang chủ"))
+    return ">" in key[1:] or key.startswith("trang chủ")
 
 
 def is_site_name(line: str) -> bool:

@@ -168,6 +168,9 @@ _LIST_MARK = re.compile(r"\s*(?:[-–+*•▪■●○◦·>»›→]|\d{1,2}[.)
 _COUNTED = re.compile(r"\s*(?:[-–+]|\d{1,2}[.)]?)\s")
 _TRAILING_DATE = re.compile(r"[(\[]\s*\d{1,2}[/.-]\d{1,2}(?:[/.-]\d{2,4})?\s*[)\]]$")
 _NUMBER_ALONE = re.compile(r"\s*\d{1,2}[.)]?$")
+# An interview: whom a question addresses, how an answer begins.
+_ADDRESS = re.compile(r"\b(?:thưa|ông|bà|anh|chị|đồng chí|bác)\b", re.IGNORECASE)
+_SPOKEN = re.compile(r"\s*[-–+]\s|[^.!?:]{2,40}:\s")
 # Parts of a report or a legal text: `I.`, `Điều 5`; `1.` may count the items of a list too.
 _ARTICLE_NUMBER = re.compile(r"(?:[IVX]+[.)]\s|Điều \d|Chương |Nơi nhận|Kính gửi|Kính thưa)")
 _SUBHEADING_WORDS = 6
@@ -239,7 +242,9 @@ def _is_of_article(page: _Page, number: int) -> bool:
     a source, part of an official document, a question with its answer below."""
     line = page.lines[number].strip()
     if line.endswith("?"):
-        return page.is_paragraph(page.below(number))
+        below = page.below(number)
+        answer = bool(_ADDRESS.search(line) or _SPOKEN.match(page.lines[below]))
+        return answer and page.is_paragraph(below)
     return bool(
         read_byline(line)
         or _CREDIT.match(line)
@@ -449,7 +454,7 @@ def _find_above(
     for number in above:
         line = page.lines[number].strip()
         if number in dates:
-            if number != published_line and dates[number].pure:
+            if number != published_line and dates[number].plain:
                 found[number] = "a date that is not the article's"
         elif _is_official(page, above, number) or line.endswith(":") or _KICKER.match(fold(line)):
             continue
@@ -515,15 +520,16 @@ def _find_end(page: _Page, reasons: dict[int, str], head: _Head) -> tuple[str | 
     paragraphs = [n for n in open_lines if page.is_paragraph(n)]
     last = paragraphs[-1] if paragraphs else open_lines[0]
     name, line = _find_byline(page, reasons, open_lines, paragraphs, last)
-    start = max(line if line is not None else last, _signature_end(page, open_lines, last))
+    text_end = line if line is not None else last
+    start = _signature_end(page, open_lines, text_end)
     _give_back_doubtful(page, reasons, range(open_lines[0], start))
     furniture = next((n for n in page.filled if n > start and page.kinds.get(n) in _TERMINAL), None)
     published = None
     if head.published is None:
-        below = [n for n in page.filled if n > last and (furniture is None or n < furniture)]
+        below = [n for n in page.filled if n > text_end and (furniture is None or n < furniture)]
         dates = _dates(page, below)
         published = next((dates[n] for n in dates if _LABELLED_DATE.match(page.lines[n])), None)
-    closed = line is not None or start > last
+    closed = line is not None or start > text_end
     return name, _End(start if closed else None, furniture, published)
 
 
@@ -567,25 +573,55 @@ def _find_byline(
     It stands below the last paragraph, or, where readers' comments or teasers bring more
     paragraphs, right above a line of furniture that ends an article.
     """
+    following = _following(page, reasons, open_lines)
+    above_caption = _above_last_caption(page, open_lines, paragraphs)
     total = sum(page.words[n] for n in paragraphs)
     for place, number in enumerate(open_lines):
         name = read_byline(page.lines[number])
         if name is None or _is_signature(page, open_lines, place):
             continue
-        after = sum(page.words[n] for n in paragraphs if n > number)
-        if number > last:
-            if _is_speaker(page, open_lines, reasons, place):
-                continue
-            return name, number
+        below = following[number]
         marked = has_mark(page.lines[number])
-        ends = page.kinds.get(_below_credits(page, number)) in _TERMINAL
-        if paragraphs and number > paragraphs[0] and 5 * after <= 2 * total and (ends or marked):
-            if not ends and len([n for n in paragraphs if n > number]) > 2:
-                continue
+        if number > last:
+            # A bare name above several sentences is a speaker.
+            if marked or below.sentences <= 1:
+                return name, number
+        elif number == above_caption:
             return name, number
-        if number == _above_last_caption(page, open_lines, paragraphs):
-            return name, number
+        elif number > paragraphs[0] and 5 * below.words <= 2 * total:
+            ends = page.kinds.get(_below_credits(page, number)) in _TERMINAL
+            if ends or (marked and below.paragraphs <= 2):
+                return name, number
     return None, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """What follows a line: paragraphs and their words; sentences up to the next furniture."""
+
+    paragraphs: int
+    words: int
+    sentences: int
+
+
+def _following(
+    page: _Page, reasons: dict[int, str], open_lines: Sequence[int]
+) -> dict[int, _Following]:
+    found: dict[int, _Following] = {}
+    paragraphs = words = sentences = 0
+    for number in reversed(page.filled):
+        if number < open_lines[0]:
+            break
+        found[number] = _Following(paragraphs, words, sentences)
+        if page.kinds.get(number) in _TERMINAL:
+            sentences = 0
+        if number in reasons:
+            continue
+        sentences += page.is_sentence(number)
+        if page.is_paragraph(number):
+            paragraphs += 1
+            words += page.words[number]
+    return found
 
 
 def _above_last_caption(
@@ -611,21 +647,6 @@ def _is_signature(page: _Page, open_lines: Sequence[int], place: int) -> bool:
     """Whether the name signs a document: the office stands in capitals right above it."""
     above = open_lines[max(0, place - _SIGNATURE_LINES) : place]
     return any(_SIGNATURE.match(page.lines[n]) and page.words[n] <= 12 for n in above)
-
-
-def _is_speaker(
-    page: _Page, open_lines: Sequence[int], reasons: dict[int, str], place: int
-) -> bool:
-    """Whether a bare name stands above sentences of the article, as a speaker does."""
-    if has_mark(page.lines[open_lines[place]]):
-        return False
-    following = 0
-    for number in range(open_lines[place] + 1, len(page.lines)):
-        if page.kinds.get(number) in _TERMINAL:
-            break
-        if page.lines[number].strip() and number not in reasons:
-            following += page.is_sentence(number)
-    return following > 1
 
 
 def _find_below(page: _Page, reasons: dict[int, str], end: _End) -> dict[int, str]:

@@ -12,39 +12,35 @@ The topmost section names the version of what is there.
 """
 
 import hashlib
+import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal
 
-from annotate.dataset.folder import KEPT, MANIFEST, Manifest, read_manifest
+from annotate.dataset.folder import MANIFEST
+from annotate.dataset.hub import (
+    Hub,
+    HubState,
+    git_hash,
+    is_same,
+    open_hub,
+    read_file,
+    read_state,
+    read_tree,
+)
+from annotate.dataset.publishable import CARD, CheckedFolder, check_folder
 from annotate.dataset.split import SPLITS
-from annotate.errors import DataError, ServiceError, VipolError
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+from annotate.errors import DataError, ServiceError
 
 CHANGES = "CHANGELOG.md"
-CARD = "README.md"
-LICENCE_FILE = "LICENSE"
-
-LONGEST_WAIT = 900
-"""Seconds that we wait at most when the Hub asks for patience."""
 
 FileState = Literal["new", "changed", "same", "gone"]
-Result = TypeVar("Result")
 
-_TRIES = 5
-_PATIENCE = 10  # seconds, where the Hub does not say how long
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)", re.ASCII)
 _SECTION = re.compile(r"^## (\S+)[ \t]*$", re.MULTILINE)
-_HUB_OWN = frozenset({".gitattributes"})
-_UNKNOWN = frozenset({"", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,336 +111,6 @@ class Published:
         return format_published(self)
 
 
-# --- The folder: may it be published ---------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedFolder:
-    """A folder that may be published: its files with SHA-256 and size, and rows by part."""
-
-    folder: Path
-    files: Mapping[str, tuple[str, int]]
-    rows: Mapping[tuple[str, str], int]
-    """By configuration and split."""
-
-
-def check_folder(folder: Path) -> CheckedFolder:
-    """The files of a built or imported dataset that may be published as they are.
-
-    Raises DataError where the folder was not built, its card says other numbers than its data,
-    a file was changed, added or lost since the build, or a document has no licence.
-    """
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise DataError(f"{folder}: not a dataset that vipol build made; build it first")
-    rows = _count_rows(folder)
-    _check_card(folder, rows)
-    files = _check_files(folder, manifest)
-    _check_licences(folder, manifest)
-    return CheckedFolder(folder, files, rows)
-
-
-def _parts(folder: Path) -> Iterator[tuple[str, str, Path]]:
-    """Configuration, split and path of each Parquet file."""
-    for path in sorted(folder.glob("*/*.parquet")):
-        yield path.parent.name, path.name.partition("-")[0], path
-
-
-def _count_rows(folder: Path) -> dict[tuple[str, str], int]:
-    import pyarrow
-    import pyarrow.parquet as parquet
-
-    rows: dict[tuple[str, str], int] = {}
-    for config, split, path in _parts(folder):
-        try:
-            number = parquet.read_metadata(path).num_rows  # type: ignore[no-untyped-call]
-        except (OSError, pyarrow.ArrowException) as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error}); build again") from None
-        rows[config, split] = rows.get((config, split), 0) + number
-    return rows
-
-
-def _check_card(folder: Path, rows: Mapping[tuple[str, str], int]) -> None:
-    """Raise DataError unless the card's YAML says of the data what the data says."""
-    from huggingface_hub import metadata_load
-
-    path = folder / CARD
-    try:
-        data: dict[str, Any] = metadata_load(path) or {}
-        infos = data["dataset_info"]
-        said = {
-            (info["config_name"], split["name"]): split["num_examples"]
-            for info in (infos if isinstance(infos, list) else [infos])
-            for split in info["splits"]
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: has no YAML that describes the data ({error!r}); build again"
-        ) from (None)
-    for key in sorted({*rows, *said}):
-        if rows.get(key) != said.get(key):
-            raise DataError(
-                f"{path}: the card is stale: it says {said.get(key, 'no')} rows in {key[0]}, "
-                f"{key[1]}, the data has {rows.get(key, 'none')}; build again"
-            )
-
-
-def _check_files(folder: Path, manifest: Manifest) -> dict[str, tuple[str, int]]:
-    files: dict[str, tuple[str, int]] = {}
-    for name, wanted in {**manifest.files, MANIFEST: None, LICENCE_FILE: None}.items():
-        path = folder / name
-        try:
-            found, size = _hash_file(path), path.stat().st_size
-        except FileNotFoundError:
-            if name == LICENCE_FILE:
-                continue
-            raise DataError(f"{folder}: {name} is missing; build again") from None
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-        if wanted is not None and found != wanted:
-            advice = "build again (it keeps the sections that people write)"
-            raise DataError(f"{folder}: {name} was changed since it was built; {advice}")
-        files[name] = (found, size)
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_file() and inside.parts[0] not in KEPT and inside.as_posix() not in files:
-            raise DataError(
-                f"{folder}: holds {inside.as_posix()}, which no build wrote; move it away"
-            )
-    return files
-
-
-def _hash_file(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _check_licences(folder: Path, manifest: Manifest) -> None:
-    import pyarrow.parquet as parquet
-
-    documents = [path for config, _, path in _parts(folder) if config == "documents"]
-    if not documents:
-        if str(manifest.facts.get("licence") or "") in _UNKNOWN:
-            raise DataError(
-                f"{folder}: the data names no licence; import it again with the licence that its "
-                "owners gave it"
-            )
-        return
-    without: list[str] = []
-    for path in documents:
-        table = parquet.read_table(path, columns=["id", "licence"])  # type: ignore[no-untyped-call]
-        without += [
-            row["id"] for row in table.to_pylist() if (row["licence"] or "").lower() in _UNKNOWN
-        ]
-    if without:
-        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-        raise DataError(
-            f"{folder}: document {without[0]}{more} has no licence; say in meta.licence under "
-            "which one each text may be passed on, and build again"
-        )
-
-
-# --- The Hub: what it has ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _HubFile:
-    """What the Hub says of a file: SHA-256 of a large one, Git's hash of another."""
-
-    blob: str
-    sha256: str | None
-
-
-@dataclass(slots=True)
-class _Hub:
-    """The repository on the Hub, asked with patience; what goes wrong is a ServiceError."""
-
-    repo: str
-    api: "HfApi"
-    wait: Callable[[float], None]
-    token: str | None = field(repr=False)
-
-    def ask(self, what: str, question: Callable[[], Result]) -> Result:
-        """The answer to a question; a 429 is waited for, as the request was not carried out."""
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return question()
-            except Exception as error:
-                seconds = _seconds_to_wait(error)
-                if seconds is None or seconds > LONGEST_WAIT or attempt == _TRIES:
-                    self.fail(what, error)
-            self.wait(seconds)
-        raise AssertionError("the last attempt returns or raises")
-
-    def fail(self, what: str, error: Exception) -> NoReturn:
-        """Raise the one-line error of what the client library raised."""
-        if isinstance(error, VipolError):
-            raise error
-        reason, advice = _explain(error, self.repo)
-        text = f"{self.api.endpoint}: {what}: {reason}; {advice}"
-        if self.token:
-            text = text.replace(self.token, "[token]")
-        raise ServiceError(" ".join(text.split())) from None
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What an error of an upload thread wraps."""
-    while isinstance(error, RuntimeError) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _seconds_to_wait(error: BaseException) -> float | None:
-    """Seconds to wait after a 429, None for any other error."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    error = _cause(error)
-    if not isinstance(error, HfHubHTTPError) or error.response.status_code != 429:
-        return None
-    after = error.response.headers.get("Retry-After", "")
-    if after.isdigit():
-        return float(after)
-    try:
-        then = parsedate_to_datetime(after)
-    except ValueError:
-        return _PATIENCE
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())
-
-
-def _explain(error: BaseException, repo: str) -> tuple[str, str]:
-    """What went wrong and what to do next."""
-    import httpx2
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalTokenNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    error = _cause(error)
-    again = "run it again: what arrived is not sent again"
-    if isinstance(error, LocalTokenNotFoundError):
-        return "no token", "set HF_TOKEN or run hf auth login"
-    if isinstance(error, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set", "unset it to publish"
-    if isinstance(error, HfHubHTTPError):
-        status = error.response.status_code
-        said = " ".join((error.server_message or "").split())[:150]
-        reason = f"HTTP {status}" + (f" ({said})" if said else "")
-        if status == 401 and not (isinstance(error, RepositoryNotFoundError) and said):
-            return f"the token was refused ({status})", "set HF_TOKEN to a token that is valid"
-        if status in (401, 404):
-            return f"there is no {repo}, or the token may not see it ({status})", "check the name"
-        if status == 403:
-            return (
-                f"the token may not do this ({status})",
-                f"take one with write permission for {repo.partition('/')[0]}",
-            )
-        if status in (409, 412):
-            return f"somebody else changed {repo} meanwhile ({status})", "look at it and run again"
-        if status == 429:
-            seconds = _seconds_to_wait(error)
-            return "too many requests (429)", f"run it again in {seconds or _PATIENCE:.0f} seconds"
-        return reason, again if status >= 500 else "mend that and run it again"
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    if isinstance(error, httpx2.HTTPError | OSError):
-        return f"no answer ({reason})", again
-    return reason, "mend that and run it again"
-
-
-@dataclass(frozen=True, slots=True)
-class _HubState:
-    exists: bool = False
-    private: bool = False
-    head: str | None = None
-    files: Mapping[str, _HubFile] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-def _open_hub(repo: str, wait: Callable[[float], None] | None) -> _Hub:
-    from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo)
-        if repo.count("/") != 1:
-            raise HFValidationError("it has no owner")
-    except HFValidationError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{repo}: no name of a dataset on the Hub, as ORG/NAME ({reason})"
-        ) from None
-    return _Hub(repo, HfApi(library_name="vipol"), wait or time.sleep, get_token())
-
-
-def _read_state(hub: _Hub) -> _HubState:
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    repo, api = hub.repo, hub.api
-
-    def read_info() -> Any:
-        try:
-            return api.repo_info(repo, repo_type="dataset")
-        except RepositoryNotFoundError:
-            return None
-
-    info = hub.ask(f"reading {repo}", read_info)
-    if info is None:
-        return _HubState()
-    files = _read_tree(hub, info.sha)
-    refs = hub.ask(
-        f"reading the tags of {repo}", lambda: api.list_repo_refs(repo, repo_type="dataset")
-    )
-    tags = {tag.name: tag.target_commit for tag in refs.tags}
-    return _HubState(True, bool(info.private), info.sha, files, tags)
-
-
-def _read_tree(hub: _Hub, revision: str) -> dict[str, _HubFile]:
-    from huggingface_hub.hf_api import RepoFile
-
-    entries = hub.ask(
-        f"listing {hub.repo}",
-        lambda: list(
-            hub.api.list_repo_tree(hub.repo, recursive=True, revision=revision, repo_type="dataset")
-        ),
-    )
-    return {
-        entry.path: _HubFile(entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
-        for entry in entries
-        if isinstance(entry, RepoFile)
-    }
-
-
-def _read_file(hub: _Hub, state: _HubState, name: str) -> bytes | None:
-    """A small file of the repository as it is now; None where it has none."""
-    import tempfile
-
-    if name not in state.files:
-        return None
-    with tempfile.TemporaryDirectory(prefix="vipol-publish-") as cache:
-        path = hub.ask(
-            f"reading {name} of {hub.repo}",
-            lambda: hub.api.hf_hub_download(
-                hub.repo, name, repo_type="dataset", revision=state.head, cache_dir=cache
-            ),
-        )
-        return Path(path).read_bytes()
-
-
-def _is_same(found: _HubFile | None, sha256: str, path: Path) -> bool:
-    if found is None:
-        return False
-    if found.sha256 is not None:
-        return found.sha256 == sha256
-    return found.blob == _git_hash(path.read_bytes())
-
-
-def _git_hash(data: bytes) -> str:
-    """The name that Git gives to a file's bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
 # --- Planning ------------------------------------------------------------------------------------
 
 
@@ -476,9 +142,9 @@ def plan_publication(
     checked = check_folder(folder)
     if version is not None and not _VERSION.fullmatch(version):
         raise DataError(f"{version}: no version; three numbers were wanted, as 1.2.0")
-    hub = _open_hub(repo, wait)
+    hub = open_hub(repo, wait)
     user = hub.ask("asking whose the token is", hub.api.whoami)["name"] if hub.token else None
-    state = _read_state(hub)
+    state = read_state(hub)
     if private and state.exists and not state.private:
         raise DataError(
             f"{repo}: is public; --private is for one made new, change it in its settings"
@@ -490,7 +156,7 @@ def plan_publication(
         raise DataError(
             f"{repo}: holds {name}, which vipol publish did not put there; name another repository"
         )
-    log = (_read_file(hub, state, CHANGES) or b"").decode("utf-8", "replace")
+    log = (read_file(hub, state, CHANGES) or b"").decode("utf-8", "replace")
     chosen, log = _plan_changes(repo, state, files, log, version, note, checked)
     files.append(_plan_log(state, log))
     plan = Publication(
@@ -509,16 +175,12 @@ def plan_publication(
     )
     if not (pull_request and plan.outgoing and state.exists):
         return plan
-    from dataclasses import replace
-
     return replace(plan, open_request=_find_request(hub, plan, checked))
 
 
-def _read_hub_manifest(hub: _Hub, state: _HubState) -> dict[str, str] | None:
+def _read_hub_manifest(hub: Hub, state: HubState) -> dict[str, str] | None:
     """The files that an earlier publication put there, with their SHA-256."""
-    import json
-
-    data = _read_file(hub, state, MANIFEST)
+    data = read_file(hub, state, MANIFEST)
     if data is None:
         return None
     try:
@@ -531,13 +193,13 @@ def _read_hub_manifest(hub: _Hub, state: _HubState) -> dict[str, str] | None:
 
 
 def _compare(
-    hub: _Hub, state: _HubState, checked: CheckedFolder, published: Mapping[str, str] | None
+    hub: Hub, state: HubState, checked: CheckedFolder, published: Mapping[str, str] | None
 ) -> list[PlannedFile]:
     files: list[PlannedFile] = []
     before = published or {}
     for name, (sha256, size) in checked.files.items():
         found = state.files.get(name)
-        if _is_same(found, sha256, checked.folder / name):
+        if is_same(found, sha256, checked.folder / name):
             files.append(PlannedFile(name, size, "same"))
         elif found is None:
             files.append(PlannedFile(name, size, "new"))
@@ -550,19 +212,19 @@ def _compare(
     return files
 
 
-def _was_edited(hub: _Hub, state: _HubState, name: str, published: str | None) -> bool:
+def _was_edited(hub: Hub, state: HubState, name: str, published: str | None) -> bool:
     """Whether the file on the Hub is another than the one that was published there."""
     if published is None:
         return False
     sha256 = state.files[name].sha256
     if sha256 is None:
-        sha256 = hashlib.sha256(_read_file(hub, state, name) or b"").hexdigest()
+        sha256 = hashlib.sha256(read_file(hub, state, name) or b"").hexdigest()
     return sha256 != published
 
 
 def _plan_changes(
     repo: str,
-    state: _HubState,
+    state: HubState,
     files: Sequence[PlannedFile],
     log: str,
     version: str | None,
@@ -628,15 +290,15 @@ def _format_section(
     return "\n".join(lines) + "\n"
 
 
-def _plan_log(state: _HubState, log: str) -> PlannedFile:
+def _plan_log(state: HubState, log: str) -> PlannedFile:
     found, data = state.files.get(CHANGES), log.encode()
     if found is None:
         return PlannedFile(CHANGES, len(data), "new")
-    same = found.sha256 is None and found.blob == _git_hash(data)
+    same = found.sha256 is None and found.blob == git_hash(data)
     return PlannedFile(CHANGES, len(data), "same" if same else "changed")
 
 
-def _find_request(hub: _Hub, plan: Publication, checked: CheckedFolder) -> int | None:
+def _find_request(hub: Hub, plan: Publication, checked: CheckedFolder) -> int | None:
     """The number of an open pull request that holds what the plan would send."""
     requests = hub.ask(
         f"listing the pull requests of {hub.repo}",
@@ -650,9 +312,9 @@ def _find_request(hub: _Hub, plan: Publication, checked: CheckedFolder) -> int |
         ),
     )
     for request in requests:
-        there = _read_tree(hub, f"refs/pr/{request.num}")
+        there = read_tree(hub, f"refs/pr/{request.num}")
         if all(
-            _is_same(there.get(name), sha256, checked.folder / name)
+            is_same(there.get(name), sha256, checked.folder / name)
             for name, (sha256, _) in checked.files.items()
         ) and not any(file.path in there for file in plan.files if file.state == "gone"):
             return int(request.num)
@@ -675,7 +337,7 @@ def publish(
     and where somebody committed since the plan was made. Whatever was done by then, planning and
     publishing again does the rest.
     """
-    hub = _open_hub(plan.repo, wait)
+    hub = open_hub(plan.repo, wait)
     if not hub.token:
         raise ServiceError(f"{plan.endpoint}: no token; set HF_TOKEN or run hf auth login")
     parent = plan.parent if plan.exists else _create(hub, plan.private)
@@ -696,7 +358,7 @@ def publish(
     return Published(plan, commit, tag, address)
 
 
-def _create(hub: _Hub, private: bool) -> str:
+def _create(hub: Hub, private: bool) -> str:
     """Make the repository; its first commit."""
     repo, api = hub.repo, hub.api
     hub.ask(
@@ -708,7 +370,7 @@ def _create(hub: _Hub, private: bool) -> str:
 
 
 def _commit(
-    hub: _Hub,
+    hub: Hub,
     plan: Publication,
     parent: str | None,
     progress: Callable[[int, int], None] | None,
@@ -756,21 +418,18 @@ def _commit(
     )
 
 
-def _validate_card(hub: _Hub, plan: Publication) -> None:
+def _validate_card(hub: Hub, plan: Publication) -> None:
     """Have the Hub look at the card's YAML before anything large is sent."""
     from huggingface_hub import DatasetCard
 
     card = DatasetCard((plan.folder / CARD).read_text(encoding="utf-8"))
-    try:
-        hub.ask("having the card checked", lambda: card.validate(repo_type="dataset"))
-    except ServiceError:
-        raise
+    hub.ask("having the card's YAML checked", lambda: card.validate(repo_type="dataset"))
 
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
     """Without the client's own progress bars: the library does not print."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
@@ -786,7 +445,7 @@ def _no_bars() -> Iterator[None]:
         enable_progress_bars()
 
 
-# --- Telling ---------------------------------------------------------------------------------------
+# --- Telling -----------------------------------------------------------------------------------
 
 
 def format_publication(plan: Publication) -> str:

@@ -9,6 +9,7 @@ from annotate.tokens import SYLLABLE
 
 _TOKEN = re.compile(SYLLABLE.pattern.replace(r"|\S", r"|\n|\S"))
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
+_PLACES = ("province", "city", "district", "country", "world-city", "region")
 _KEEP_ALL = frozenset({"head.field", "field"})
 
 
@@ -27,10 +28,13 @@ class Chart:
     ends: list[int]
     hits: dict[str, dict[int, int]]
     lexicon: Lexicon
+    every: dict[str, dict[int, list[int]]]
+    capitals: list[bool]
+    names: list[bool]
     shouting: set[int] = field(default_factory=set)
+    places: dict[int, int] = field(default_factory=dict)
     inside_places: set[int] = field(default_factory=set)
-    every: dict[str, dict[int, list[int]]] = field(default_factory=dict)
-    memo: dict[tuple[str, int], object] = field(default_factory=dict)
+    bodies: dict[int, tuple[int, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -45,7 +49,11 @@ class Chart:
 
     def is_capital(self, i: int) -> bool:
         """Whether token `i` begins with a capital letter."""
-        return 0 <= i < len(self.words) and self.text[self.starts[i]].isupper()
+        return 0 <= i < len(self.capitals) and self.capitals[i]
+
+    def is_name(self, i: int) -> bool:
+        """Whether token `i` may be part of a proper name: letters and digits after a capital."""
+        return 0 <= i < len(self.names) and self.names[i]
 
     def is_joined(self, i: int) -> bool:
         """Whether nothing stands between token `i - 1` and token `i`."""
@@ -61,15 +69,7 @@ class Chart:
 
     def place_end(self, i: int) -> int:
         """Token number after the longest named place at token `i`; 0 for none."""
-        hits = self.hits
-        return max(
-            hits["province"].get(i, 0),
-            hits["city"].get(i, 0),
-            hits["district"].get(i, 0),
-            hits["country"].get(i, 0),
-            hits["world-city"].get(i, 0),
-            hits["region"].get(i, 0),
-        )
+        return self.places.get(i, 0)
 
     def slice(self, i: int, j: int) -> tuple[int, int]:
         """Start and end, in code points, of tokens `i` to `j` (exclusive)."""
@@ -105,11 +105,16 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
                     table[i] = j
                 if label in _KEEP_ALL:
                     every[label].setdefault(i, []).append(j)
-    chart = Chart(text, folded, words, starts, ends, hits, lexicon, every=every)
+    capitals = [text[start].isupper() for start in starts]
+    names = [capital and word.isalnum() for capital, word in zip(capitals, words, strict=True)]
+    chart = Chart(text, folded, words, starts, ends, hits, lexicon, every, capitals, names)
     chart.shouting = _find_shouting(chart)
-    for label in ("province", "city", "district", "country", "world-city"):
+    for label in _PLACES:
         for i, j in hits[label].items():
-            chart.inside_places.update(range(i + 1, j))
+            if chart.places.get(i, 0) < j:
+                chart.places[i] = j
+            if label != "region":
+                chart.inside_places.update(range(i + 1, j))
     return chart
 
 

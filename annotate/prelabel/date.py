@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from annotate.prelabel.chart import Chart
+from annotate.prelabel.chart import Chart, folded_words
 
 _D = r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
 _M = r"(?:1[0-2]|0?[1-9])(?!\d)"
@@ -35,16 +35,19 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("date", rf"{_FULL}(?:\sâm lịch)?"),
     ("day-month", rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y})?(?!\d)"),
     ("month", rf"(?:{_PART}\s)?tháng\s(?:{_MONTH_OF}|(?:giêng|chạp)|{_MONTH_NAME}\snăm\s{_Y})(?:\sâm lịch)?"),
+    ("from-day", rf"(?<=từ\s){_D}\s?(?:đến|tới|-)\s?{_DAY_OF}"),
     ("month-span", rf"\d{{1,2}}\stháng\s(?:đầu|cuối|giữa)?\s?(?:của\s)?năm\s{_Y}(?!\d)"),
     ("quarter", rf"(?:{_PART}\s)?q(?:uý|úy)\s{_ROMAN}(?:\s?[/.-]\s?{_Y}|,?\s(?:năm\s)?{_Y})?(?!\w)"),
     ("year-range", rf"(?:(?<!\d\s)(?:{_PART}\s)?năm\s)?{_Y}\s?-\s?{_Y}(?!\d)"),
     ("year", rf"(?<!\d\s)(?:(?:{_PART}|mùa xuân|mùa thu|mùa hè|mùa đông)\s)?năm\s{_YEAR}"),
-    ("decade", rf"(?:(?:đầu|cuối|giữa)\s)?(?:thập niên|thập kỷ|thập kỉ|những năm)\s(?:đầu\s)?{_Y}|(?:(?:đầu|cuối|giữa|nửa đầu|nửa cuối|nửa sau)\s)?thế k[ỷiỉ]\s(?:[xiv]+|\d{{1,2}})(?!\w)"),
+    ("decade", rf"(?:(?:đầu|cuối|giữa)\s)?(?:thập niên|thập kỷ|thập kỉ|những năm)\s(?:đầu\s)?(?:{_Y}|[2-9]0(?!\d))|(?:(?:đầu|cuối|giữa|nửa đầu|nửa cuối|nửa sau)\s)?thế k[ỷiỉ]\s(?:[xiv]+|\d{{1,2}})(?!\w)"),
 )  # fmt: skip
 _FOUND = re.compile(
     "(?<![\\w/.-])(?:" + "|".join(f"(?P<{name.replace('-', '_')}>{p})" for name, p in _PATTERNS) + ")"
 )
-_ANCHOR = re.compile(r"\d|thứ\s|chủ\snhật|tháng\s|quý\s|thế k")
+_FIRST_WORDS = folded_words(
+    "thứ chủ ngày rạng mùng mồng rằm đầu giữa cuối nửa trung thượng hạ những tháng quý năm mùa thập thế"
+)
 _BARE = re.compile(rf"(?<![\w/.,-]){_SHORT}(?:\sâm lịch)?(?!\w)")
 _BARE_CUE = re.compile(
     r"(?:mạc|sáng|trưa|chiều|tối|đêm|hôm|nay|qua|mai|từ|đến|tới|trước|sau|dịp|lễ|vào|khánh|kia|ngày|và|hết|hạn|vương|lúc|khởi|tính đến"
@@ -55,7 +58,7 @@ _NOT_DATE_AFTER = re.compile(
 )
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
 _BARE_YEAR = re.compile(rf"(?<![\w/.,-]){_Y}(?![\w/%]|[.,-]\d)")
-_YEAR_CUE = re.compile(r"(?:từ|đến|tới|trước|sau|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|hè|thu|xuân|đông)\s$")
+_YEAR_CUE = re.compile(r"(?:từ|đến|tới|trước|sau|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|hè|thu|xuân|đông|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$")
 _YEAR_LIST = re.compile(rf"(?:,\s|\svà\s)({_Y})(?![\w/%]|[.,-]\d)")
 _DAY_LIST = re.compile(rf"(?:,\s|\svà\s)({_DAY_OF}|{_D}(?=(?:,\s|\svà\s){_D}))(?!\d)")
 
@@ -64,7 +67,12 @@ def find_dates(chart: Chart) -> Iterator[tuple[int, int, str]]:
     """Start and end, in code points, of every date with the name of its rule."""
     folded = chart.folded
     last = 0
-    for match in _FOUND.finditer(folded):
+    for at, word in zip(chart.starts, chart.words, strict=True):
+        if at < last or not (word[0].isdigit() or word in _FIRST_WORDS):
+            continue
+        match = _FOUND.match(folded, at)
+        if not match:
+            continue
         name = (match.lastgroup or "").replace("_", "-")
         start, end = match.span()
         if not _fits(folded, start, end, name):

@@ -34,8 +34,9 @@ _PLENUM = re.compile(
 _CONFERENCE = re.compile(rf"\shội nghị\s{_ORDINAL}")
 _YEAR_AT = re.compile(r",?\s(năm\s)?((?:19|20)\d\d)(?![\w/-])")
 _AMENDED = re.compile(r"\s\((?:sửa đổi|bổ sung|sửa đổi,? bổ sung|mới|sửa đổi năm \d{4})(?:[^()\n]{0,20})?\)")
+_BARE_AMENDED = re.compile(r"\ssửa đổi(?!\w|,?\s(?:và\s)?bổ sung|\smột số|\scác|\slần)")
 _PART = re.compile(
-    r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ])*(?:\svà\s[a-zđ])?,?\s)?(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?)*,?\s)?(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?)*"
+    r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ]){0,6}(?:\svà\s[a-zđ])?,?\s)?(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?){0,8},?\s)?(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?){0,8}"
     r"|chương\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)(?:,?\s(?:của\s|trong\s)?)"
 )
 _PART_HEAD = re.compile(r"(?<!\w)(?:điểm\s[a-zđ]\b|khoản\s\d|điều\s\d|chương\s[ivx\d])")
@@ -109,7 +110,7 @@ class _Finder:
         head = " ".join(chart.words[i:token])
         at = self.end_of(token)
         # `Thông báo kết luận số ...`, `Tờ trình liên ngành số ...` are types of two words
-        while token < len(chart) and (more := chart.at("doc.type", token)):
+        if more := chart.at("doc.type", token):
             token, at = more, self.end_of(more)
         match = _NUMBERED.match(self.folded, at)
         if match:
@@ -248,6 +249,8 @@ class _Finder:
         if not end:
             return 0, ""
         end = self.amended(end)
+        if _BARE_AMENDED.match(self.folded, end):
+            end += len(" sửa đổi")
         number = re.compile(rf"\s(?:số\s)?(\d+/\d{{4}}/qh\d+)").match(self.folded, end)
         if number:
             return number.end(), "document.statute"

@@ -14,6 +14,7 @@ _NONE: Body = (0, "")
 _PARTY_WORDS = frozenset({"đảng"})
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
+_LONGEST_PARENT = 40
 _GENERIC_BEFORE = folded_words(
     "các những mọi mỗi từng nhiều ngành số dạng hai ba bốn năm mấy vài loại lập"
 )
@@ -41,6 +42,8 @@ _OPEN_SMALL_HEADS = frozenset(
      "hãng thông tấn", "bệnh viện", "công ti cổ phần", "hãng", "báo điện tử"}
 )  # fmt: skip
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
+_HEADS = ("head.place", "head.party", "head.organ", "body.capital")
+_SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
 _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _FIRM_HEADS = folded_words(
@@ -67,21 +70,23 @@ _STATE_ACRONYMS = frozenset({"ubnd", "hđnd", "mttq"})
 
 
 def find_body(chart: Chart, i: int) -> Body:
-    """The longest body that begins at token `i`; `(0, "")` for none."""
-    key = ("org", i)
-    if key in chart.memo:
-        return chart.memo[key]  # type: ignore[return-value]
-    chart.memo[key] = _NONE  # a body does not contain itself
-    found = _find_body(chart, i)
-    chart.memo[key] = found
-    return found
+    """The longest body that begins at token `i`; `(0, "")` for none.
+
+    `find_orgs` reads the bodies of a chart from right to left, so that the parent body that ends
+    a name is known before the name: no recursion, each token is read once.
+    """
+    return chart.bodies.get(i, _NONE)
 
 
 def _find_body(chart: Chart, i: int) -> Body:
     best = _NONE
     compound = chart.at("head.compound", i)
     if compound and (i in chart.shouting or not chart.is_capital(compound - 1)):
-        return _named_body(chart, i)
+        if max(chart.at(label, i) for label in _HEADS) <= compound:
+            return _named_body(chart, i)
+    if not chart.is_capital(i) or i in chart.shouting:
+        if (chart.word(i - 1), chart.word(i)) in COMPOUNDS:
+            return _NONE
     for body in (
         _named_body(chart, i),
         _party_body(chart, i),
@@ -102,6 +107,12 @@ def _region(chart: Chart, at: int) -> int:
     `khu vực huyện Phù Ninh`, `số 3`; 0 for none."""
     if chart.word(at) == "số" and re.fullmatch(r"\d{1,3}", chart.word(at + 1)):
         return at + 2
+    if chart.word(at) == "cấp" and chart.word(at + 1) == "cao" and chart.word(at + 2) == "tại":
+        return find_place(chart, at + 3) or at + 2
+    if chart.word(at) == "vùng" and chart.word(at + 1).isdigit():
+        return at + 2
+    if chart.word(at) == "tại" and chart.word(at - 1) == "cao" and chart.word(at - 2) == "cấp":
+        return find_place(chart, at + 1)
     if chart.word(at) == "khu" and chart.word(at + 1) == "vực":
         if re.fullmatch(r"\d{1,2}|[ivx]+", chart.word(at + 2)):
             return at + 3
@@ -129,6 +140,8 @@ def _parent(chart: Chart, i: int, *, strict: bool = False) -> int:
     if rule == "org.alone" and end == i + 1 and is_name_word(chart, end) and chart.word(i) == "đoàn":
         end = 0
     if rule in ("org.party-alone", "org.centre") or (rule == "org.alone" and not chart.is_capital(i)):
+        end = 0
+    if end > i + _LONGEST_PARENT:
         end = 0
     if strict and rule == "org.alone" and end == i + 1:
         end = 0
@@ -221,6 +234,8 @@ def _placed_body(chart: Chart, i: int) -> Body:
         end = _proper_name(chart, head)
     if not end:
         return _NONE
+    if chart.word(i) in _ABROAD:
+        end = max(end, _countries(chart, i, head))
     if chart.word(i) in ("quốc", "nhà") and not chart.at("country", head):
         return _NONE
     if chart.word(i) == "chính" and not chart.at("country", head):
@@ -254,8 +269,6 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     if head == i + 1 and (i in chart.inside_places or chart.place_end(i) > i + 1):
         return _NONE
     if chart.word(i) == "tổ" and chart.word(i - 1) in ("luật", "lệnh"):
-        return _NONE
-    if (not chart.is_capital(i) or i in chart.shouting) and (chart.word(i - 1), chart.word(i)) in COMPOUNDS:
         return _NONE
     if not chart.is_capital(i) and not _small_head_fits(chart, i, head):
         return _NONE
@@ -302,7 +315,7 @@ def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
     """Whether a head in small letters may open a name: `bộ Tài chính`, but not `trụ sở Bộ ...`
     or `tổ chức Hội nghị`, where it is part of another word."""
     if not chart.is_capital(head):
-        return False
+        return chart.at("field", head) > head + 1 and chart.word(i) in _SMALL_WITH_PARENT
     if chart.at("field", head):
         return chart.word(i) != "tổ"
     if chart.word(i - 1) in ("trưởng", "phó") and chart.word(i) in ("phòng", "ban", "khoa"):
@@ -371,6 +384,8 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
     """Token number after a name that no lexicon holds: capitals, each with the small syllables
     that follow it up to a word that ends names."""
     if find_body(chart, at)[0] or find_place(chart, at):
+        if chart.at("country", at) and chart.word(i) in _ABROAD:
+            return _countries(chart, i, at)
         return find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
     if is_person(chart, at) and chart.word(i) not in ("trường", "quỹ", "nhà", "bảo", "đại"):
         return 0
@@ -471,10 +486,12 @@ def find_orgs(chart: Chart) -> list[Candidate]:
     ):  # fmt: skip
         starts.update(chart.hits[label])
     found = []
-    for i in sorted(starts):
-        end, rule = find_body(chart, i)
-        if end and _fits(chart, i, end, rule):
-            found.append(Candidate(i, end, "ORG", f"rule:{rule}"))
+    for i in sorted(starts, reverse=True):
+        body = _find_body(chart, i)
+        if body[0]:
+            chart.bodies[i] = body
+            if _fits(chart, i, *body):
+                found.append(Candidate(i, body[0], "ORG", f"rule:{body[1]}"))
     return found
 
 

@@ -59,19 +59,14 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         office = i - 2 if chart.words[max(0, i - 2) : i] == ["chủ", "tịch"] else i
         if not _is_place_name(chart, i) and not _is_place_name(chart, office):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
-    i = 0
-    n = len(chart)
-    while i < n:
-        if not is_name_word(chart, i):
-            i += 1
+    reach = 0
+    for i, is_name in enumerate(chart.names):
+        if not is_name or i < reach or i in inside:
+            continue
+        if i in found:
+            reach = found[i].end
             continue
         end, rule = 0, ""
-        if i in found:
-            i = found[i].end
-            continue
-        if i in inside:
-            i += 1
-            continue
         if i in after_office:
             end, rule = _after_office(chart, i, inside)
         if not end and i in cues:
@@ -86,9 +81,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
             found[i] = Candidate(i, end, "PERSON", f"rule:{rule}")
             if chart.word(end) in ("và", ","):
                 listed.add(end + 1)
-            i = end
-        else:
-            i += 1
+            reach = end
     persons = list(found.values())
     persons += _bylines(chart, found, inside)
     persons += _repeated(chart, persons, inside)

@@ -4,14 +4,13 @@ import re
 
 from annotate.prelabel.chart import Chart
 
-_NAME = re.compile(r"[^\W\d_][^\W_]*(?:'[^\W\d_]+)?")
 _LEVEL_NUMBER = re.compile(r"\d{1,2}|[ivx]{1,4}")
 _LONGEST_PLACE = 4
 
 
 def is_name_word(chart: Chart, i: int) -> bool:
     """Whether token `i` may be part of a proper name: a word of letters with a capital."""
-    return chart.is_capital(i) and bool(_NAME.fullmatch(chart.word(i)))
+    return chart.is_name(i)
 
 
 def run_end(chart: Chart, i: int, longest: int) -> int:

@@ -118,7 +118,7 @@ def _of_body(
     chart: Chart, inners: tuple[Candidate, ...], end: int
 ) -> tuple[tuple[Candidate, ...], int]:
     """Adds a body behind `của` to an office that already holds a body."""
-    while chart.word(end) == "của":
+    while chart.word(end) == "của" and len(inners) < 3:
         body, rule = find_body(chart, end + 1)
         if not body or rule == "org.alone" and not chart.is_capital(end + 1):
             break

@@ -3,6 +3,7 @@
 from annotate.document import Span, find_edge_problem
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart
+from annotate.prelabel.score import score_of
 from annotate.scheme import may_contain
 
 _RANK = {"DOCUMENT_REF": 0, "POSITION": 1, "ORG": 2, "DATE": 3, "PERSON": 4}
@@ -49,4 +50,5 @@ def _inside(ordered: list[Candidate], k: int, host: Candidate) -> list[Candidate
 
 def _span(chart: Chart, candidate: Candidate) -> Span:
     start, end = chart.slice(candidate.start, candidate.end)
-    return Span(start, end, candidate.label, candidate.source, 0.9)
+    score = score_of(candidate.source, candidate.label)
+    return Span(start, end, candidate.label, candidate.source, score)

@@ -42,34 +42,47 @@ class Connection:
     def read(self, path: str, parameters: dict[str, Any], what: str) -> Any:
         """The JSON that the server gives for a question. Raises ServiceError.
 
-        For what is large the SDK's own methods are too slow: checking each field of the
-        answers and requests takes as long as the server's work.
+        For what is large the SDK's own methods are too slow: building an object for each field
+        of questions and answers takes as long as the server's work.
         """
-        return self._send("GET", path, what, parameters, None, READ_TIMEOUT)
-
-    def change(self, path: str, body: Any, what: str) -> Any:
-        """Ask for a change, once, and give the server's answer. Raises ServiceError."""
-        return self._send("POST", path, what, {}, body, WRITE_TIMEOUT)
-
-    def _send(
-        self, method: str, path: str, what: str, parameters: dict[str, Any], body: Any, timeout: int
-    ) -> Any:
-        from label_studio_sdk.core.api_error import ApiError
+        import httpx
 
         with self.asking(what):
-            answer = self.transport.request(
-                method,
-                f"{self.url}{path}",
-                params=parameters,
-                content=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
-                # The SDK renews personal access tokens here when they have run out.
-                headers=self.client._client_wrapper.get_headers()
-                | {"Content-Type": "application/json"},
-                timeout=timeout,
-            )
-            if not answer.is_success:
-                raise ApiError(status_code=answer.status_code, body=answer.text)
-            return answer.json() if answer.content else None
+            question = self._request("GET", path, READ_TIMEOUT, params=parameters)
+            try:
+                answer = self.transport.send(question)
+            except (httpx.RemoteProtocolError, httpx.ReadError):
+                # The server had closed the connection that was kept open: ask on a new one.
+                answer = self.transport.send(question)
+            return _content(answer)
+
+    def change(self, path: str, body: Any, what: str) -> Any:
+        """Ask for a change, once only, and give the server's answer. Raises ServiceError."""
+        with self.asking(what):
+            content = json.dumps(body, ensure_ascii=False).encode()
+            change = self._request("POST", path, WRITE_TIMEOUT, content=content)
+            return _content(self.transport.send(change))
+
+    def _request(self, method: str, path: str, timeout: int, **more: Any) -> "httpx.Request":
+        # The SDK renews a personal access token here when it has run out.
+        headers = self.client._client_wrapper.get_headers()
+        headers["Content-Type"] = "application/json"
+        return self.transport.build_request(
+            method, f"{self.url}{path}", headers=headers, timeout=timeout, **more
+        )
+
+
+def _content(answer: "httpx.Response") -> Any:
+    from label_studio_sdk.core.api_error import ApiError
+
+    # The export calls itself application/.json.
+    is_json = "json" in answer.headers.get("content-type", "")
+    body = answer.json() if is_json else answer.text
+    if not answer.is_success:
+        raise ApiError(status_code=answer.status_code, body=body)
+    if not is_json:
+        raise ValueError(f"content type {answer.headers.get('content-type')!r}")
+    return body
 
 
 def write_once(timeout: int = WRITE_TIMEOUT) -> "RequestOptions":
@@ -142,7 +155,7 @@ def _explained(url: str, what: str) -> Iterator[None]:
             f"{url}: wanted {what}; the connection broke ({type(error).__name__}: {error}); "
             "see that the server runs, then run again"
         ) from None
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, httpx.InvalidURL) as error:
         # The SDK could not read the answer: something that is no Label Studio spoke.
         raise ServiceError(
             f"{url}: wanted {what}; the answer is not Label Studio's "

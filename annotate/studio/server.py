@@ -170,7 +170,7 @@ def _launch(folder: Path, port: int | None) -> Server:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "label_studio.server", *_ARGUMENTS, "--port", str(chosen)],
+            [sys.executable, "-P", "-m", "label_studio.server", *_ARGUMENTS, "--port", str(chosen)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,

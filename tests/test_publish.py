@@ -1,0 +1,503 @@
+"""Publishing over real HTTP, by the real client library, to a stand-in of the Hub.
+
+The client runs in a process of its own: it reads `HF_ENDPOINT` when it is imported.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub import Hub
+
+from annotate.dataset.build import build_dataset
+from annotate.dataset.imports import import_conll
+from annotate.dataset.publishable import check_folder
+from annotate.document import Document, Span
+from annotate.errors import DataError
+
+TOKEN = "hf_SecretOfTheTests"
+REPO = "dang-bo/tin"
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+from annotate.dataset.publish import plan_publication, publish
+from annotate.errors import VipolError
+
+folder, repo, yes, settings = json.loads(sys.argv[1])
+waits = []
+try:
+    plan = plan_publication(Path(folder), repo, wait=waits.append, **settings)
+    print(plan)
+    if yes:
+        print(publish(plan, wait=waits.append))
+except VipolError as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(1)
+finally:
+    print("waited", json.dumps(waits))
+"""
+
+PLACES = ["Sơn Hà", "Bình Lộc", "Phú Lâm", "An Khê", "Tân Mỹ", "Long Điền"]
+
+
+def article(place: str, **meta: str) -> Document:
+    text = f"Ông Trần Minh, Bí thư Huyện ủy {place}, đã họp với dân {place} năm 2019."
+    end = text.index(", đã")
+    spans = [Span(4, 13, "PERSON"), Span(15, end, "POSITION"), Span(22, end, "ORG")]
+    known = {"licence": "cc-by-4.0", "annotator": "an", **meta}
+    return Document(place, text, (), known).with_spans(spans)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built dataset that no test changes."""
+    folder = tmp_path_factory.mktemp("built") / "tin"
+    build_dataset([article(place) for place in PLACES], folder)
+    (folder / "LICENSE").write_text("CC BY 4.0\n")
+    (folder / "source").mkdir()
+    (folder / "source" / "a.txt").write_text("kept at home")
+    return folder
+
+
+@pytest.fixture
+def folder(built: Path, tmp_path: Path) -> Path:
+    """A built dataset to change."""
+    return Path(shutil.copytree(built, tmp_path / "tin"))
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        hub.allow(TOKEN, "chi-bo", "dang-bo")
+        yield hub
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    output: str
+    error: str
+    waits: list[float]
+
+    @property
+    def last(self) -> str:
+        """The last line of what was said."""
+        return self.output.splitlines()[-2]
+
+
+def environment(hub: Hub, token: str | None = TOKEN) -> dict[str, str]:
+    home = Path(os.environ["PYTEST_HF_HOME"])
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    return {**clean, **hub.environment(token, home), "PYTHONPATH": str(Path.cwd())}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the client's cache and login."""
+    monkeypatch.setenv("PYTEST_HF_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def command(folder: Path, yes: bool, settings: dict[str, Any]) -> list[str]:
+    asked = json.dumps([str(folder), settings.pop("repo", REPO), yes, settings])
+    return [sys.executable, "-c", DRIVER, asked]
+
+
+def run(
+    hub: Hub, folder: Path, *, yes: bool = True, token: str | None = TOKEN, **settings: Any
+) -> Run:
+    done = subprocess.run(
+        command(folder, yes, settings),
+        env=environment(hub, token),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert TOKEN not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    waits = json.loads(done.stdout.rpartition("waited ")[2])
+    return Run(done.returncode, done.stdout, done.stderr, waits)
+
+
+def refused(hub: Hub, folder: Path, message: str, **settings: Any) -> Run:
+    """A run that ends in one line that holds `message`."""
+    done = run(hub, folder, **settings)
+    assert done.code == 1
+    lines = [line for line in done.error.splitlines() if "Error: " in line and "HTTP" not in line]
+    assert len(lines) == 1, done.error
+    assert message in lines[0]
+    return done
+
+
+def finish(hub: Hub, folder: Path) -> Run:
+    """The run that completes what another began; what the Hub has then is what the folder has."""
+    done = run(hub, folder)
+    assert done.code == 0, done.error
+    check_published(hub, folder)
+    return done
+
+
+def check_published(hub: Hub, folder: Path, version: str = "1.0.0") -> None:
+    repo = hub.repos[REPO]
+    expected = {name: (folder / name).read_bytes() for name in check_folder(folder).files}
+    there = {name: blob.data for name, blob in repo.head.files.items()}
+    log = there.pop("CHANGELOG.md").decode()
+    there.pop(".gitattributes")
+    assert there == expected
+    assert log.count(f"## {version}\n") == 1
+    assert repo.tags[version] == repo.head.oid
+    assert len(repo.commits) == len({c.oid for c in repo.commits})
+
+
+# --- What goes -------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_everything_and_sends_nothing(hub: Hub, built: Path) -> None:
+    done = run(hub, built, yes=False)
+    assert done.code == 0, done.error
+    assert hub.writes() == []
+    assert hub.repos == {}
+    lines = done.output.splitlines()
+    assert lines[0] == f"{built} → {hub.url}/datasets/{REPO}"
+    assert lines[1] == "  the repository would be made new, public"
+    assert lines[2] == "  token of chi-bo"
+    size = (built / "README.md").stat().st_size
+    assert f"  new      {size / 1000:6.1f} kB  README.md" in lines
+    paths = {line.split()[-1] for line in lines if line.startswith("  new ")}
+    assert paths == {*check_folder(built).files, "CHANGELOG.md"}
+    assert {"LICENSE", "manifest.json", "word/test-00000-of-00001.parquet"} <= paths
+    assert not any("source" in path for path in paths)
+    assert done.last == "would be tagged 1.0.0"
+
+
+def test_publishing_is_one_commit_and_a_tag_and_then_nothing(hub: Hub, built: Path) -> None:
+    done = run(hub, built)
+    assert done.code == 0, done.error
+    check_published(hub, built)
+    repo = hub.repos[REPO]
+    assert [commit.message for commit in repo.commits] == [
+        "initial commit",
+        "Publish version 1.0.0",
+    ]
+    assert done.last == (
+        f"{hub.url}/datasets/{REPO}: 13 files sent in commit {repo.head.oid}, tagged 1.0.0"
+    )
+    assert not repo.private
+    assert repo.head.files["CHANGELOG.md"].data.decode() == (
+        "# Changes\n\n## 1.0.0\n\n- First publication.\n"
+        "- Rows of `documents`: train 4, validation 1, test 1.\n"
+        "- Rows of `syllable`: train 4, validation 1, test 1.\n"
+        "- Rows of `word`: train 4, validation 1, test 1.\n"
+    )
+    hub.log.clear()
+    again = run(hub, built)
+    assert again.last == f"{hub.url}/datasets/{REPO}: nothing sent; it has version 1.0.0"
+    assert hub.writes() == []
+
+
+def test_what_was_published_loads_with_one_line(hub: Hub, built: Path) -> None:
+    assert run(hub, built, private=True).code == 0
+    script = f"""
+import json
+from datasets import load_dataset
+from annotate.dataset.load import load_documents
+from annotate.dataset.sentences import load_sentences
+documents = load_dataset({REPO!r}, "documents", revision="1.0.0")
+words = load_dataset({REPO!r}, "word", split="train")
+print(json.dumps([
+    {{split: list(part["id"]) for split, part in documents.items()}},
+    words.features["ner_tags"].feature.names[:3],
+    len(load_documents({REPO!r})),
+    load_sentences({REPO!r}, "test")[0].tags[1],
+]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(hub),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    ids, names, count, tag = json.loads(done.stdout)
+    assert sorted(id for part in ids.values() for id in part) == sorted(PLACES)
+    assert (names, count, tag) == (["O", "B-PERSON", "I-PERSON"], 6, "B-PERSON")
+
+
+def test_a_change_sends_only_what_changed(hub: Hub, folder: Path) -> None:
+    run(hub, folder)
+    uploads = hub.asked("PUT", "/store/")
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace("Not given yet.", "Trần Minh 2026."))
+    build_dataset([article(place) for place in PLACES], folder)
+    done = run(hub, folder, note="citation\n## 9.9.9")
+    assert done.code == 0, done.error
+    check_published(hub, folder, "1.0.1")
+    assert hub.asked("PUT", "/store/") == uploads
+    assert "3 of 13 files" in done.output
+    log = hub.repos[REPO].head.files["CHANGELOG.md"].data.decode()
+    assert log.index("## 1.0.1\n\n- citation\n- ## 9.9.9\n- Changed: `README.md`.") < log.index(
+        "## 1.0.0"
+    )
+    build_dataset([article(place, title="Tin") for place in PLACES], folder)
+    assert run(hub, folder).code == 0
+    check_published(hub, folder, "1.1.0")
+    assert set(hub.repos[REPO].tags) == {"1.0.0", "1.0.1", "1.1.0"}
+    assert hub.asked("PUT", "/store/") == uploads + 3
+
+
+def test_an_imported_dataset_goes_too_and_lost_files_are_removed(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("Sơn_Hà B-LOC\n")
+    (tmp_path / "b.conll").write_text("họp O\n")
+    files: Any = {"train": tmp_path / "a.conll", "test": tmp_path / "b.conll"}
+    import_conll(files, tmp_path / "out", licence="mit")
+    assert run(hub, tmp_path / "out").code == 0
+    check_published(hub, tmp_path / "out")
+    del files["test"]
+    import_conll(files, tmp_path / "out", licence="mit")
+    done = run(hub, tmp_path / "out", version="2.0.0")
+    assert done.code == 0, done.error
+    assert "  gone           0 B  word/test-00000-of-00001.parquet" in done.output
+    check_published(hub, tmp_path / "out", "2.0.0")
+
+
+def test_large_files_go_in_parts_where_the_hub_wants_it(folder: Path) -> None:
+    with Hub(part_size=4000) as hub:
+        hub.allow(TOKEN, "dang-bo")
+        finish(hub, folder)
+        assert hub.asked("POST", "/complete") > 0
+
+
+def test_a_private_one_stays_private_and_a_public_one_is_not_hidden(hub: Hub, built: Path) -> None:
+    assert run(hub, built, private=True).code == 0
+    assert hub.repos[REPO].private
+    assert run(hub, built).code == 0
+    assert hub.repos[REPO].private
+    hub.make("dang-bo/mo")
+    refused(hub, built, "dang-bo/mo: is public; --private", repo="dang-bo/mo", private=True)
+
+
+def test_a_pull_request_is_opened_once_and_tagged_when_merged(hub: Hub, built: Path) -> None:
+    hub.make(REPO)
+    done = run(hub, built, pull_request=True)
+    assert done.code == 0, done.error
+    repo = hub.repos[REPO]
+    assert f"proposed in {hub.url}/datasets/{REPO}/discussions/1" in done.last
+    assert (len(repo.commits), len(repo.requests), repo.tags) == (1, 1, {})
+    again = run(hub, built, pull_request=True)
+    assert "nothing sent; pull request 1 holds the same" in again.last
+    assert len(repo.requests) == 1
+    hub.merge(REPO, 1)
+    merged = run(hub, built, pull_request=True)
+    assert merged.last.endswith("tagged 1.0.0")
+    assert (len(repo.commits), len(repo.requests)) == (2, 1)
+    check_published(hub, built)
+
+
+def test_a_token_may_come_from_the_login_of_the_hub(hub: Hub, built: Path, home: Path) -> None:
+    looked = run(hub, built, yes=False, token=None)
+    assert "token of nobody: set HF_TOKEN or run hf auth login" in looked.output
+    refused(hub, built, "no token; set HF_TOKEN or run hf auth login", token=None)
+    assert hub.writes() == []
+    home.mkdir(exist_ok=True)
+    (home / "token").write_text(TOKEN)
+    assert run(hub, built, token=None).code == 0
+    check_published(hub, built)
+
+
+# --- What is refused -------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_as_built_is_refused(folder: Path, tmp_path: Path) -> None:
+    part = folder / "documents" / "train-00000-of-00001.parquet"
+    whole = part.read_bytes()
+
+    def refuses(message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            check_folder(folder)
+
+    card = (folder / "README.md").read_text()
+    (folder / "README.md").write_text(card + "\nby hand\n")
+    refuses(r"README\.md was changed since it was built; build again \(it keeps the sections")
+    (folder / "README.md").write_text(card.replace("num_examples: 4", "num_examples: 5", 1))
+    refuses("the card is stale: it says 5 rows in documents, train, the data has 4; build again")
+    (folder / "README.md").write_text(card.replace("license: cc-by-4.0", "license: mit"))
+    refuses("the card is stale: it says licence mit, the data has cc-by-4.0")
+    (folder / "README.md").write_text("no YAML")
+    refuses("has no YAML that describes the data")
+    (folder / "README.md").write_text(card)
+    part.write_bytes((folder / "documents" / "test-00000-of-00001.parquet").read_bytes())
+    refuses("the card is stale: it says 4 rows in documents, train, the data has 1")
+    part.write_bytes(b"PAR1")
+    refuses("cannot be read as Parquet")
+    part.unlink()
+    refuses("the card is stale: it says 4 rows in documents, train, the data has none")
+    part.write_bytes(whole)
+    (folder / "notes.txt").write_text("mine")
+    refuses(r"holds notes\.txt, which no build wrote; move it away")
+    (folder / "notes.txt").unlink()
+    check_folder(folder)
+    with pytest.raises(DataError, match="not a dataset that vipol build made; build it first"):
+        check_folder(tmp_path / "none")
+
+
+def test_documents_without_licence_are_refused(tmp_path: Path) -> None:
+    gold = [article(place) for place in PLACES[:4]]
+    build_dataset([*gold, Document("x", "Họp."), Document("y", "Nghỉ.")], tmp_path / "out")
+    with pytest.raises(DataError, match=r"document [xy] and 1 more has no licence; say in meta"):
+        check_folder(tmp_path / "out")
+    (tmp_path / "a.conll").write_text("Sơn_Hà B-LOC\n")
+    import_conll({"train": tmp_path / "a.conll"}, tmp_path / "b")
+    with pytest.raises(DataError, match="the data names no licence; import it again with"):
+        check_folder(tmp_path / "b")
+
+
+def test_what_is_on_the_hub_is_not_lost(hub: Hub, folder: Path) -> None:
+    hub.make("dang-bo/khac", {"README.md": b"somebody's"})
+    refused(
+        hub,
+        folder,
+        "dang-bo/khac: holds README.md, which vipol publish did not put there",
+        repo="dang-bo/khac",
+    )
+    run(hub, folder)
+    hub.change(REPO, README_md=b"edited on the site", notes_txt=b"added on the site")
+    done = run(hub, folder, yes=False)
+    assert "README.md  EDITED ON THE HUB, would be replaced" in done.output
+    assert "notes.txt" not in done.output
+    run(hub, folder)
+    assert hub.repos[REPO].head.files["notes.txt"].data == b"added on the site"
+
+
+def test_a_version_is_published_once(hub: Hub, folder: Path) -> None:
+    refused(hub, folder, "1.2: no version; three numbers were wanted", version="1.2")
+    assert run(hub, folder, version="1.2.0").code == 0
+    check_published(hub, folder, "1.2.0")
+    build_dataset([article(place, title="Tin") for place in PLACES], folder)
+    hub.log.clear()
+    refused(hub, folder, "version 1.2.0 is published there with other content", version="1.2.0")
+    assert hub.writes() == []
+    assert "would be tagged 1.3.0" in run(hub, folder, yes=False).output
+
+
+@pytest.mark.parametrize("name", ["tin", "a/b/c", "dang-bo/tin moi", "../tin", "dang-bo/"])
+def test_what_no_repository_is_called(hub: Hub, built: Path, name: str) -> None:
+    refused(hub, built, f"{name}: no name of a dataset on the Hub; ORG/NAME was wanted", repo=name)
+    assert hub.log == []
+
+
+# --- Faults ------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_is_one_line_and_is_not_shown(hub: Hub, built: Path) -> None:
+    wrong = "hf_wrong"
+    done = refused(hub, built, "the token was refused (401); set HF_TOKEN", token=wrong)
+    assert wrong not in done.output + done.error
+    assert hub.writes() == []
+
+
+def test_somebody_elses_organisation_is_one_line(hub: Hub, built: Path) -> None:
+    refused(
+        hub,
+        built,
+        "making la/tin: the token may not do this (403); take one with write permission for la",
+        repo="la/tin",
+    )
+    assert hub.repos == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fault", "message"),
+    [
+        ("POST", "/batch", {"status": 401}, "the token was refused (401)"),
+        ("POST", "/commit/", {"status": 403}, "the token may not do this (403)"),
+        ("POST", "/commit/", {"status": 409}, "somebody else changed dang-bo/tin meanwhile (409)"),
+        ("POST", "/commit/", {"status": 500}, "committing to dang-bo/tin: HTTP 500; run it again"),
+        ("POST", "/commit/", {"drop": "before"}, "committing to dang-bo/tin: no answer"),
+        ("POST", "/commit/", {"drop": "after"}, "committing to dang-bo/tin: no answer"),
+        ("POST", "/tag/", {"status": 500}, "tagging dang-bo/tin as 1.0.0: HTTP 500"),
+        ("POST", "/tag/", {"drop": "after"}, "tagging dang-bo/tin as 1.0.0: no answer"),
+        ("POST", "/create", {"drop": "after"}, "making dang-bo/tin: no answer"),
+        ("POST", "/validate-yaml", {"status": 500}, "having the card's YAML checked: HTTP 500"),
+        (
+            "POST",
+            "/commit/",
+            {"status": 429, "headers": {"Retry-After": "5000"}},
+            "too many requests (429); run it again in 5000 seconds",
+        ),
+    ],
+)
+def test_a_fault_is_one_line_and_the_next_run_finishes(
+    hub: Hub, built: Path, method: str, path: str, fault: dict[str, Any], message: str
+) -> None:
+    hub.fail(method, path, **fault)
+    refused(hub, built, message)
+    sent = hub.asked("PUT", "/store/")
+    assert sent in (0, 9)
+    finish(hub, built)
+    assert hub.asked("PUT", "/store/") == 9
+    assert len(hub.repos[REPO].commits) == 2
+
+
+@pytest.mark.parametrize("path", ["/whoami", "/create", "/commit/", "/tag/"])
+def test_too_many_requests_are_waited_for(hub: Hub, built: Path, path: str) -> None:
+    method = "GET" if path == "/whoami" else "POST"
+    hub.fail(method, path, times=2, status=429, headers={"Retry-After": "7"})
+    done = finish(hub, built)
+    assert done.waits == [7, 7]
+    assert len(hub.repos[REPO].commits) == 2
+
+
+def test_a_short_failure_of_the_store_is_met_by_trying_again(hub: Hub, built: Path) -> None:
+    hub.fail("PUT", "/store/", status=500)
+    finish(hub, built)
+    assert hub.asked("PUT", "/store/") == 10
+
+
+def test_a_commit_in_between_is_not_overwritten(hub: Hub, folder: Path) -> None:
+    run(hub, folder)
+    build_dataset([article(place, title="Tin") for place in PLACES], folder)
+    hub.fail("POST", "/preupload/", first=lambda: hub.change(REPO, notes_txt=b"in between"))
+    refused(hub, folder, "somebody else changed dang-bo/tin meanwhile (412); look at it")
+    assert hub.repos[REPO].head.message == "by hand"
+    assert run(hub, folder).code == 0
+    assert hub.repos[REPO].head.files["notes.txt"].data == b"in between"
+    assert hub.repos[REPO].tags["1.1.0"] == hub.repos[REPO].head.oid
+
+
+def test_a_killed_upload_goes_on_where_it_was(hub: Hub, built: Path) -> None:
+    hub.fail("PUT", "/store/", first=lambda: None)  # the first one goes through
+    held = hub.fail("PUT", "/store/", release=threading.Event())
+    client = subprocess.Popen(
+        command(built, True, {}),
+        env=environment(hub),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert held.met.wait(60)
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    assert len(hub.store) == 1
+    assert hub.repos[REPO].tags == {}
+    (there,) = hub.store
+    hub.log.clear()
+    finish(hub, built)
+    assert hub.asked("PUT", f"/store/{there}") == 0
+    assert hub.asked("PUT", "/store/") == 8
+
+
+def test_no_hub_at_all_is_one_line(built: Path, tmp_path: Path) -> None:
+    with Hub() as hub:
+        pass
+    done = refused(hub, built, "asking whose the token is: no answer")
+    assert "run it again" in done.error
