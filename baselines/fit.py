@@ -320,11 +320,15 @@ def _history(log: Sequence[Mapping[str, Any]]) -> list[Point]:
 def quiet() -> Iterator[None]:
     """No notes of the library on the terminal: what matters is returned or raised."""
     before = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         transformers_logging.set_verbosity(before)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 # --- checkpoints ----------------------------------------------------------------------------

@@ -548,4 +548,5 @@ def make_small_encoder(
         bos_token_id=0,
         eos_token_id=2,
     )
-    XLMRobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
+    with quiet():
+        XLMRobertaModel(config, add_pooling_layer=False).save_pretrained(folder)

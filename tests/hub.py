@@ -139,13 +139,13 @@ def as_json(value: Any, **headers: str) -> Answer:
 class Hub:
     """The stand-in: what it stores, what it was asked, and which faults wait."""
 
-    def __init__(self, part_size: int | None = None) -> None:
+    def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.store: dict[str, bytes] = {}
         """The large files, by SHA-256."""
         self.log: list[tuple[str, str, int]] = []
         """Method, path and status of every request."""
-        self.part_size = part_size
+        self.part_size: int | None = None
         """Large files of more bytes go up in parts of so many."""
         self._owners: dict[str, tuple[str, ...]] = {}
         self._faults: list[Fault] = []
@@ -174,6 +174,14 @@ class Hub:
                 fault.release.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def clear(self) -> None:
+        """Forget everything, as a Hub that nobody has used yet."""
+        with self._lock:
+            for known in (self.repos, self.store, self.log, self._owners, self._parts):
+                known.clear()
+            self._faults.clear()
+            self.part_size = None
 
     # --- For the tests -----------------------------------------------------------------------
 

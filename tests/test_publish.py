@@ -1,6 +1,7 @@
 """Publishing over real HTTP, by the real client library, to a stand-in of the Hub.
 
-The client runs in a process of its own: it reads `HF_ENDPOINT` when it is imported.
+The client runs in a process of its own, since it reads `HF_ENDPOINT` when it is imported; one
+process serves all tests of this file.
 """
 
 import json
@@ -28,23 +29,25 @@ TOKEN = "hf_SecretOfTheTests"
 REPO = "dang-bo/tin"
 
 DRIVER = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from annotate.dataset.publish import plan_publication, publish
 from annotate.errors import VipolError
 
-folder, repo, yes, settings = json.loads(sys.argv[1])
-waits = []
-try:
-    plan = plan_publication(Path(folder), repo, wait=waits.append, **settings)
-    print(plan)
-    if yes:
-        print(publish(plan, wait=waits.append))
-except VipolError as error:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    sys.exit(1)
-finally:
-    print("waited", json.dumps(waits))
+for line in sys.stdin:
+    folder, repo, yes, token, settings = json.loads(line)
+    os.environ.pop("HF_TOKEN", None)
+    if token:
+        os.environ["HF_TOKEN"] = token
+    said, error, waits = [], "", []
+    try:
+        plan = plan_publication(Path(folder), repo, wait=waits.append, **settings)
+        said.append(str(plan))
+        if yes:
+            said.append(str(publish(plan, wait=waits.append)))
+    except VipolError as failure:
+        error = f"{type(failure).__name__}: {failure}"
+    print(json.dumps(["\\n".join(said), error, waits]), flush=True)
 """
 
 PLACES = ["Sơn Hà", "Bình Lộc", "Phú Lâm", "An Khê", "Tân Mỹ", "Long Điền"]
@@ -75,16 +78,106 @@ def folder(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "tin"))
 
 
-@pytest.fixture
-def hub() -> Iterator[Hub]:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the client's cache and login."""
+    return tmp_path_factory.mktemp("home")
+
+
+@dataclass(frozen=True)
+class Client:
+    """The process that talks to the Hub; what it writes to stderr goes to `log`."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def ask(self, *asked: Any) -> list[Any]:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, self.log.read_text()
+        return list(json.loads(answer))
+
+
+def environment(server: Hub, home: Path) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    return {**clean, **server.environment(TOKEN, home), "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def start_client(server: Hub, home: Path) -> Client:
+    log = home / "stderr"
+    with open(log, "a") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER],
+            env=environment(server, home),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+        )
+    return Client(process, log)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Hub]:
     with Hub() as hub:
-        hub.allow(TOKEN, "chi-bo", "dang-bo")
         yield hub
+
+
+@pytest.fixture(scope="module")
+def client(server: Hub, home: Path) -> Iterator[Client]:
+    client = start_client(server, home)
+    yield client
+    client.process.kill()
+    client.process.wait()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A Hub that nobody has used yet, and what a person does with it."""
+
+    hub: Hub
+    client: Client
+
+    def run(
+        self,
+        folder: Path,
+        *,
+        yes: bool = True,
+        token: str | None = TOKEN,
+        repo: str = REPO,
+        **settings: Any,
+    ) -> "Run":
+        """Plan, and with `yes` publish."""
+        done = Run(*self.client.ask(str(folder), repo, yes, token, settings))
+        everything = done.output + done.error + self.client.log.read_text()
+        assert TOKEN not in everything
+        assert token is None or token not in everything
+        return done
+
+    def refused(self, folder: Path, message: str, **settings: Any) -> None:
+        """A run that ends in one line that holds `message`."""
+        done = self.run(folder, **settings)
+        assert message in done.error
+        assert done.error.count("\n") == 0
+
+    def done(self, folder: Path, **settings: Any) -> "Run":
+        """A run that ends well."""
+        done = self.run(folder, **settings)
+        assert done.error == ""
+        return done
+
+    def finish(self, folder: Path) -> "Run":
+        """The run that completes what another began."""
+        done = self.done(folder)
+        check_published(self.hub, folder)
+        return done
 
 
 @dataclass(frozen=True)
 class Run:
-    code: int
     output: str
     error: str
     waits: list[float]
@@ -92,59 +185,14 @@ class Run:
     @property
     def last(self) -> str:
         """The last line of what was said."""
-        return self.output.splitlines()[-2]
+        return self.output.splitlines()[-1]
 
 
-def environment(hub: Hub, token: str | None = TOKEN) -> dict[str, str]:
-    home = Path(os.environ["PYTEST_HF_HOME"])
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    return {**clean, **hub.environment(token, home), "PYTHONPATH": str(Path.cwd())}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the client's cache and login."""
-    monkeypatch.setenv("PYTEST_HF_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-def command(folder: Path, yes: bool, settings: dict[str, Any]) -> list[str]:
-    asked = json.dumps([str(folder), settings.pop("repo", REPO), yes, settings])
-    return [sys.executable, "-c", DRIVER, asked]
-
-
-def run(
-    hub: Hub, folder: Path, *, yes: bool = True, token: str | None = TOKEN, **settings: Any
-) -> Run:
-    done = subprocess.run(
-        command(folder, yes, settings),
-        env=environment(hub, token),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert TOKEN not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    waits = json.loads(done.stdout.rpartition("waited ")[2])
-    return Run(done.returncode, done.stdout, done.stderr, waits)
-
-
-def refused(hub: Hub, folder: Path, message: str, **settings: Any) -> Run:
-    """A run that ends in one line that holds `message`."""
-    done = run(hub, folder, **settings)
-    assert done.code == 1
-    lines = [line for line in done.error.splitlines() if "Error: " in line and "HTTP" not in line]
-    assert len(lines) == 1, done.error
-    assert message in lines[0]
-    return done
-
-
-def finish(hub: Hub, folder: Path) -> Run:
-    """The run that completes what another began; what the Hub has then is what the folder has."""
-    done = run(hub, folder)
-    assert done.code == 0, done.error
-    check_published(hub, folder)
-    return done
+@pytest.fixture
+def desk(server: Hub, client: Client) -> Desk:
+    server.clear()
+    server.allow(TOKEN, "chi-bo", "dang-bo")
+    return Desk(server, client)
 
 
 def check_published(hub: Hub, folder: Path, version: str = "1.0.0") -> None:
@@ -162,13 +210,12 @@ def check_published(hub: Hub, folder: Path, version: str = "1.0.0") -> None:
 # --- What goes -------------------------------------------------------------------------------
 
 
-def test_a_dry_run_shows_everything_and_sends_nothing(hub: Hub, built: Path) -> None:
-    done = run(hub, built, yes=False)
-    assert done.code == 0, done.error
-    assert hub.writes() == []
-    assert hub.repos == {}
+def test_a_dry_run_shows_everything_and_sends_nothing(desk: Desk, built: Path) -> None:
+    done = desk.done(built, yes=False)
+    assert desk.hub.writes() == []
+    assert desk.hub.repos == {}
     lines = done.output.splitlines()
-    assert lines[0] == f"{built} → {hub.url}/datasets/{REPO}"
+    assert lines[0] == f"{built} → {desk.hub.url}/datasets/{REPO}"
     assert lines[1] == "  the repository would be made new, public"
     assert lines[2] == "  token of chi-bo"
     size = (built / "README.md").stat().st_size
@@ -180,17 +227,16 @@ def test_a_dry_run_shows_everything_and_sends_nothing(hub: Hub, built: Path) -> 
     assert done.last == "would be tagged 1.0.0"
 
 
-def test_publishing_is_one_commit_and_a_tag_and_then_nothing(hub: Hub, built: Path) -> None:
-    done = run(hub, built)
-    assert done.code == 0, done.error
-    check_published(hub, built)
-    repo = hub.repos[REPO]
+def test_publishing_is_one_commit_and_a_tag_and_then_nothing(desk: Desk, built: Path) -> None:
+    done = desk.done(built)
+    check_published(desk.hub, built)
+    repo = desk.hub.repos[REPO]
     assert [commit.message for commit in repo.commits] == [
         "initial commit",
         "Publish version 1.0.0",
     ]
     assert done.last == (
-        f"{hub.url}/datasets/{REPO}: 13 files sent in commit {repo.head.oid}, tagged 1.0.0"
+        f"{desk.hub.url}/datasets/{REPO}: 13 files sent in commit {repo.head.oid}, tagged 1.0.0"
     )
     assert not repo.private
     assert repo.head.files["CHANGELOG.md"].data.decode() == (
@@ -199,14 +245,14 @@ def test_publishing_is_one_commit_and_a_tag_and_then_nothing(hub: Hub, built: Pa
         "- Rows of `syllable`: train 4, validation 1, test 1.\n"
         "- Rows of `word`: train 4, validation 1, test 1.\n"
     )
-    hub.log.clear()
-    again = run(hub, built)
-    assert again.last == f"{hub.url}/datasets/{REPO}: nothing sent; it has version 1.0.0"
-    assert hub.writes() == []
+    desk.hub.log.clear()
+    again = desk.run(built)
+    assert again.last == f"{desk.hub.url}/datasets/{REPO}: nothing sent; it has version 1.0.0"
+    assert desk.hub.writes() == []
 
 
-def test_what_was_published_loads_with_one_line(hub: Hub, built: Path) -> None:
-    assert run(hub, built, private=True).code == 0
+def test_what_was_published_loads_with_one_line(desk: Desk, built: Path, home: Path) -> None:
+    desk.done(built, private=True)
     script = f"""
 import json
 from datasets import load_dataset
@@ -223,7 +269,7 @@ print(json.dumps([
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=environment(hub),
+        env=environment(desk.hub, home),
         capture_output=True,
         text=True,
         timeout=240,
@@ -234,85 +280,85 @@ print(json.dumps([
     assert (names, count, tag) == (["O", "B-PERSON", "I-PERSON"], 6, "B-PERSON")
 
 
-def test_a_change_sends_only_what_changed(hub: Hub, folder: Path) -> None:
-    run(hub, folder)
-    uploads = hub.asked("PUT", "/store/")
+def test_a_change_sends_only_what_changed(desk: Desk, folder: Path) -> None:
+    desk.done(folder)
+    uploads = desk.hub.asked("PUT", "/store/")
     card = folder / "README.md"
     card.write_text(card.read_text().replace("Not given yet.", "Trần Minh 2026."))
     build_dataset([article(place) for place in PLACES], folder)
-    done = run(hub, folder, note="citation\n## 9.9.9")
-    assert done.code == 0, done.error
-    check_published(hub, folder, "1.0.1")
-    assert hub.asked("PUT", "/store/") == uploads
+    done = desk.done(folder, note="citation\n## 9.9.9")
+    check_published(desk.hub, folder, "1.0.1")
+    assert desk.hub.asked("PUT", "/store/") == uploads
     assert "3 of 13 files" in done.output
-    log = hub.repos[REPO].head.files["CHANGELOG.md"].data.decode()
+    log = desk.hub.repos[REPO].head.files["CHANGELOG.md"].data.decode()
     assert log.index("## 1.0.1\n\n- citation\n- ## 9.9.9\n- Changed: `README.md`.") < log.index(
         "## 1.0.0"
     )
     build_dataset([article(place, title="Tin") for place in PLACES], folder)
-    assert run(hub, folder).code == 0
-    check_published(hub, folder, "1.1.0")
-    assert set(hub.repos[REPO].tags) == {"1.0.0", "1.0.1", "1.1.0"}
-    assert hub.asked("PUT", "/store/") == uploads + 3
+    desk.done(folder)
+    check_published(desk.hub, folder, "1.1.0")
+    assert set(desk.hub.repos[REPO].tags) == {"1.0.0", "1.0.1", "1.1.0"}
+    assert desk.hub.asked("PUT", "/store/") == uploads + 3
 
 
-def test_an_imported_dataset_goes_too_and_lost_files_are_removed(hub: Hub, tmp_path: Path) -> None:
+def test_an_imported_dataset_goes_too_and_lost_files_are_removed(
+    desk: Desk, tmp_path: Path
+) -> None:
     (tmp_path / "a.conll").write_text("Sơn_Hà B-LOC\n")
     (tmp_path / "b.conll").write_text("họp O\n")
     files: Any = {"train": tmp_path / "a.conll", "test": tmp_path / "b.conll"}
     import_conll(files, tmp_path / "out", licence="mit")
-    assert run(hub, tmp_path / "out").code == 0
-    check_published(hub, tmp_path / "out")
+    desk.done(tmp_path / "out")
+    check_published(desk.hub, tmp_path / "out")
     del files["test"]
     import_conll(files, tmp_path / "out", licence="mit")
-    done = run(hub, tmp_path / "out", version="2.0.0")
-    assert done.code == 0, done.error
+    done = desk.done(tmp_path / "out", version="2.0.0")
     assert "  gone           0 B  word/test-00000-of-00001.parquet" in done.output
-    check_published(hub, tmp_path / "out", "2.0.0")
+    check_published(desk.hub, tmp_path / "out", "2.0.0")
 
 
-def test_large_files_go_in_parts_where_the_hub_wants_it(folder: Path) -> None:
-    with Hub(part_size=4000) as hub:
-        hub.allow(TOKEN, "dang-bo")
-        finish(hub, folder)
-        assert hub.asked("POST", "/complete") > 0
+def test_large_files_go_in_parts_where_the_hub_wants_it(desk: Desk, built: Path) -> None:
+    desk.hub.part_size = 4000
+    desk.finish(built)
+    assert desk.hub.asked("POST", "/complete") > 0
 
 
-def test_a_private_one_stays_private_and_a_public_one_is_not_hidden(hub: Hub, built: Path) -> None:
-    assert run(hub, built, private=True).code == 0
-    assert hub.repos[REPO].private
-    assert run(hub, built).code == 0
-    assert hub.repos[REPO].private
-    hub.make("dang-bo/mo")
-    refused(hub, built, "dang-bo/mo: is public; --private", repo="dang-bo/mo", private=True)
+def test_a_private_one_stays_private_and_a_public_one_is_not_hidden(
+    desk: Desk, built: Path
+) -> None:
+    desk.done(built, private=True)
+    assert desk.hub.repos[REPO].private
+    desk.done(built)
+    assert desk.hub.repos[REPO].private
+    desk.hub.make("dang-bo/mo")
+    desk.refused(built, "dang-bo/mo: is public; --private", repo="dang-bo/mo", private=True)
 
 
-def test_a_pull_request_is_opened_once_and_tagged_when_merged(hub: Hub, built: Path) -> None:
-    hub.make(REPO)
-    done = run(hub, built, pull_request=True)
-    assert done.code == 0, done.error
-    repo = hub.repos[REPO]
-    assert f"proposed in {hub.url}/datasets/{REPO}/discussions/1" in done.last
+def test_a_pull_request_is_opened_once_and_tagged_when_merged(desk: Desk, built: Path) -> None:
+    desk.hub.make(REPO)
+    done = desk.done(built, pull_request=True)
+    repo = desk.hub.repos[REPO]
+    assert f"proposed in {desk.hub.url}/datasets/{REPO}/discussions/1" in done.last
     assert (len(repo.commits), len(repo.requests), repo.tags) == (1, 1, {})
-    again = run(hub, built, pull_request=True)
+    again = desk.run(built, pull_request=True)
     assert "nothing sent; pull request 1 holds the same" in again.last
     assert len(repo.requests) == 1
-    hub.merge(REPO, 1)
-    merged = run(hub, built, pull_request=True)
+    desk.hub.merge(REPO, 1)
+    merged = desk.run(built, pull_request=True)
     assert merged.last.endswith("tagged 1.0.0")
     assert (len(repo.commits), len(repo.requests)) == (2, 1)
-    check_published(hub, built)
+    check_published(desk.hub, built)
 
 
-def test_a_token_may_come_from_the_login_of_the_hub(hub: Hub, built: Path, home: Path) -> None:
-    looked = run(hub, built, yes=False, token=None)
+def test_a_token_may_come_from_the_login_of_the_hub(desk: Desk, built: Path, home: Path) -> None:
+    looked = desk.run(built, yes=False, token=None)
     assert "token of nobody: set HF_TOKEN or run hf auth login" in looked.output
-    refused(hub, built, "no token; set HF_TOKEN or run hf auth login", token=None)
-    assert hub.writes() == []
-    home.mkdir(exist_ok=True)
+    desk.refused(built, "no token; set HF_TOKEN or run hf auth login", token=None)
+    assert desk.hub.writes() == []
     (home / "token").write_text(TOKEN)
-    assert run(hub, built, token=None).code == 0
-    check_published(hub, built)
+    desk.done(built, token=None)
+    (home / "token").unlink()
+    check_published(desk.hub, built)
 
 
 # --- What is refused -------------------------------------------------------------------------
@@ -362,58 +408,55 @@ def test_documents_without_licence_are_refused(tmp_path: Path) -> None:
         check_folder(tmp_path / "b")
 
 
-def test_what_is_on_the_hub_is_not_lost(hub: Hub, folder: Path) -> None:
-    hub.make("dang-bo/khac", {"README.md": b"somebody's"})
-    refused(
-        hub,
+def test_what_is_on_the_hub_is_not_lost(desk: Desk, folder: Path) -> None:
+    desk.hub.make("dang-bo/khac", {"README.md": b"somebody's"})
+    desk.refused(
         folder,
         "dang-bo/khac: holds README.md, which vipol publish did not put there",
         repo="dang-bo/khac",
     )
-    run(hub, folder)
-    hub.change(REPO, README_md=b"edited on the site", notes_txt=b"added on the site")
-    done = run(hub, folder, yes=False)
+    desk.done(folder)
+    desk.hub.change(REPO, README_md=b"edited on the site", notes_txt=b"added on the site")
+    done = desk.run(folder, yes=False)
     assert "README.md  EDITED ON THE HUB, would be replaced" in done.output
     assert "notes.txt" not in done.output
-    run(hub, folder)
-    assert hub.repos[REPO].head.files["notes.txt"].data == b"added on the site"
+    desk.done(folder)
+    assert desk.hub.repos[REPO].head.files["notes.txt"].data == b"added on the site"
 
 
-def test_a_version_is_published_once(hub: Hub, folder: Path) -> None:
-    refused(hub, folder, "1.2: no version; three numbers were wanted", version="1.2")
-    assert run(hub, folder, version="1.2.0").code == 0
-    check_published(hub, folder, "1.2.0")
+def test_a_version_is_published_once(desk: Desk, folder: Path) -> None:
+    desk.refused(folder, "1.2: no version; three numbers were wanted", version="1.2")
+    desk.done(folder, version="1.2.0")
+    check_published(desk.hub, folder, "1.2.0")
     build_dataset([article(place, title="Tin") for place in PLACES], folder)
-    hub.log.clear()
-    refused(hub, folder, "version 1.2.0 is published there with other content", version="1.2.0")
-    assert hub.writes() == []
-    assert "would be tagged 1.3.0" in run(hub, folder, yes=False).output
+    desk.hub.log.clear()
+    desk.refused(folder, "version 1.2.0 is published there with other content", version="1.2.0")
+    assert desk.hub.writes() == []
+    assert "would be tagged 1.3.0" in desk.run(folder, yes=False).output
 
 
 @pytest.mark.parametrize("name", ["tin", "a/b/c", "dang-bo/tin moi", "../tin", "dang-bo/"])
-def test_what_no_repository_is_called(hub: Hub, built: Path, name: str) -> None:
-    refused(hub, built, f"{name}: no name of a dataset on the Hub; ORG/NAME was wanted", repo=name)
-    assert hub.log == []
+def test_what_no_repository_is_called(desk: Desk, built: Path, name: str) -> None:
+    desk.refused(built, f"{name}: no name of a dataset on the Hub; ORG/NAME was wanted", repo=name)
+    assert desk.hub.log == []
 
 
 # --- Faults ------------------------------------------------------------------------------------
 
 
-def test_a_wrong_token_is_one_line_and_is_not_shown(hub: Hub, built: Path) -> None:
-    wrong = "hf_wrong"
-    done = refused(hub, built, "the token was refused (401); set HF_TOKEN", token=wrong)
-    assert wrong not in done.output + done.error
-    assert hub.writes() == []
+def test_a_wrong_token_is_one_line_and_is_not_shown(desk: Desk, built: Path) -> None:
+    message = "asking whose the token is: the token was refused (401); set HF_TOKEN"
+    desk.refused(built, message, token="hf_wrong")
+    assert desk.hub.writes() == []
 
 
-def test_somebody_elses_organisation_is_one_line(hub: Hub, built: Path) -> None:
-    refused(
-        hub,
+def test_somebody_elses_organisation_is_one_line(desk: Desk, built: Path) -> None:
+    desk.refused(
         built,
         "making la/tin: the token may not do this (403); take one with write permission for la",
         repo="la/tin",
     )
-    assert hub.repos == {}
+    assert desk.hub.repos == {}
 
 
 @pytest.mark.parametrize(
@@ -438,66 +481,67 @@ def test_somebody_elses_organisation_is_one_line(hub: Hub, built: Path) -> None:
     ],
 )
 def test_a_fault_is_one_line_and_the_next_run_finishes(
-    hub: Hub, built: Path, method: str, path: str, fault: dict[str, Any], message: str
+    desk: Desk, built: Path, method: str, path: str, fault: dict[str, Any], message: str
 ) -> None:
-    hub.fail(method, path, **fault)
-    refused(hub, built, message)
-    sent = hub.asked("PUT", "/store/")
+    desk.hub.fail(method, path, **fault)
+    desk.refused(built, message)
+    sent = desk.hub.asked("PUT", "/store/")
     assert sent in (0, 9)
-    finish(hub, built)
-    assert hub.asked("PUT", "/store/") == 9
-    assert len(hub.repos[REPO].commits) == 2
+    desk.finish(built)
+    assert desk.hub.asked("PUT", "/store/") == 9
+    assert len(desk.hub.repos[REPO].commits) == 2
 
 
 @pytest.mark.parametrize("path", ["/whoami", "/create", "/commit/", "/tag/"])
-def test_too_many_requests_are_waited_for(hub: Hub, built: Path, path: str) -> None:
+def test_too_many_requests_are_waited_for(desk: Desk, built: Path, path: str) -> None:
     method = "GET" if path == "/whoami" else "POST"
-    hub.fail(method, path, times=2, status=429, headers={"Retry-After": "7"})
-    done = finish(hub, built)
+    desk.hub.fail(method, path, times=2, status=429, headers={"Retry-After": "7"})
+    done = desk.finish(built)
     assert done.waits == [7, 7]
-    assert len(hub.repos[REPO].commits) == 2
+    assert len(desk.hub.repos[REPO].commits) == 2
 
 
-def test_a_short_failure_of_the_store_is_met_by_trying_again(hub: Hub, built: Path) -> None:
-    hub.fail("PUT", "/store/", status=500)
-    finish(hub, built)
-    assert hub.asked("PUT", "/store/") == 10
+def test_a_short_failure_of_the_store_is_met_by_trying_again(desk: Desk, built: Path) -> None:
+    desk.hub.fail("PUT", "/store/", status=500)
+    desk.finish(built)
+    assert desk.hub.asked("PUT", "/store/") == 10
 
 
-def test_a_commit_in_between_is_not_overwritten(hub: Hub, folder: Path) -> None:
-    run(hub, folder)
+def test_a_commit_in_between_is_not_overwritten(desk: Desk, folder: Path) -> None:
+    desk.done(folder)
     build_dataset([article(place, title="Tin") for place in PLACES], folder)
-    hub.fail("POST", "/preupload/", first=lambda: hub.change(REPO, notes_txt=b"in between"))
-    refused(hub, folder, "somebody else changed dang-bo/tin meanwhile (412); look at it")
-    assert hub.repos[REPO].head.message == "by hand"
-    assert run(hub, folder).code == 0
-    assert hub.repos[REPO].head.files["notes.txt"].data == b"in between"
-    assert hub.repos[REPO].tags["1.1.0"] == hub.repos[REPO].head.oid
-
-
-def test_a_killed_upload_goes_on_where_it_was(hub: Hub, built: Path) -> None:
-    hub.fail("PUT", "/store/", first=lambda: None)  # the first one goes through
-    held = hub.fail("PUT", "/store/", release=threading.Event())
-    client = subprocess.Popen(
-        command(built, True, {}),
-        env=environment(hub),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    desk.hub.fail(
+        "POST", "/preupload/", first=lambda: desk.hub.change(REPO, notes_txt=b"in between")
     )
+    desk.refused(folder, "somebody else changed dang-bo/tin meanwhile (412); look at it")
+    assert desk.hub.repos[REPO].head.message == "by hand"
+    desk.done(folder)
+    assert desk.hub.repos[REPO].head.files["notes.txt"].data == b"in between"
+    assert desk.hub.repos[REPO].tags["1.1.0"] == desk.hub.repos[REPO].head.oid
+
+
+def test_a_killed_upload_goes_on_where_it_was(desk: Desk, built: Path, home: Path) -> None:
+    desk.hub.fail("PUT", "/store/", first=lambda: None)  # the first one goes through
+    held = desk.hub.fail("PUT", "/store/", release=threading.Event())
+    other = start_client(desk.hub, home)
+    assert other.process.stdin
+    print(json.dumps([str(built), REPO, True, TOKEN, {}]), file=other.process.stdin, flush=True)
     assert held.met.wait(60)
-    client.send_signal(signal.SIGKILL)
-    client.wait()
-    assert len(hub.store) == 1
-    assert hub.repos[REPO].tags == {}
-    (there,) = hub.store
-    hub.log.clear()
-    finish(hub, built)
-    assert hub.asked("PUT", f"/store/{there}") == 0
-    assert hub.asked("PUT", "/store/") == 8
+    other.process.send_signal(signal.SIGKILL)
+    other.process.wait()
+    assert len(desk.hub.store) == 1
+    assert desk.hub.repos[REPO].tags == {}
+    (there,) = desk.hub.store
+    desk.hub.log.clear()
+    desk.finish(built)
+    assert desk.hub.asked("PUT", f"/store/{there}") == 0
+    assert desk.hub.asked("PUT", "/store/") == 8
 
 
-def test_no_hub_at_all_is_one_line(built: Path, tmp_path: Path) -> None:
+def test_no_hub_at_all_is_one_line(built: Path, home: Path) -> None:
     with Hub() as hub:
-        pass
-    done = refused(hub, built, "asking whose the token is: no answer")
-    assert "run it again" in done.error
+        client = start_client(hub, home)
+    _, error, _ = client.ask(str(built), REPO, True, TOKEN, {})
+    client.process.kill()
+    assert f"{hub.url}: asking whose the token is: no answer (ConnectError" in error
+    assert "run it again" in error

@@ -301,7 +301,6 @@ class _Head:
     """What stands above the first sentence; first: the number of that sentence."""
 
     title: str | None
-    title_line: int | None
     first: int
     published: DateLine | None
     byline: str | None
@@ -335,7 +334,7 @@ def _read_head(page: _Page, reasons: dict[int, str]) -> _Head:
     for number in open_head:
         if byline is None and number not in dates and number > (title_line or -1):
             byline = None if number in reasons else read_byline(page.lines[number])
-    return _Head(title, title_line, first, published, byline)
+    return _Head(title, first, published, byline)
 
 
 def _dates(page: _Page, numbers: Sequence[int]) -> dict[int, DateLine]:

@@ -1,12 +1,12 @@
 """Abbreviations that a text defines in brackets behind a name: `Trung tâm ... (RHCC)`."""
 
 from annotate.prelabel.candidate import Candidate
-from annotate.prelabel.chart import Chart
-from annotate.prelabel.chart import folded_words
+from annotate.prelabel.chart import Chart, folded_words
 
 _LONGEST_GAP = 12
 _NOT_IN_NAME = folded_words(
-    "là đã sẽ có được do tại từ đang vừa cũng không chưa khi nếu theo trong đến ra vào bởi này đó ông bà như giữa để rằng"
+    "là đã sẽ có được do tại từ đang vừa cũng không chưa khi nếu theo trong đến ra vào bởi này đó "
+    "ông bà như giữa để rằng"
 )
 _NOT_ACRONYM = frozenset({"NLĐ", "CTV", "PV", "USD", "VND", "GMT"})
 
@@ -68,8 +68,16 @@ def _drawn_out(chart: Chart, by_start: dict[int, Candidate], bracket: int) -> Ca
         if word in _NOT_IN_NAME or word in (".", ";", ":", "\n", "(", ")", '"'):
             return None
         candidate = by_start.get(i)
-        if candidate and chart.is_capital(i) and candidate.end < bracket and candidate.label == "ORG":
-            if candidate.source in ("rule:org.alone", "rule:org.field", "rule:org.open") and bracket - candidate.end <= _LONGEST_GAP:
+        if (
+            candidate
+            and chart.is_capital(i)
+            and candidate.end < bracket
+            and candidate.label == "ORG"
+        ):
+            if (
+                candidate.source in ("rule:org.alone", "rule:org.field", "rule:org.open")
+                and bracket - candidate.end <= _LONGEST_GAP
+            ):
                 return Candidate(i, bracket, "ORG", "rule:acronym.name")
             return None
     return None

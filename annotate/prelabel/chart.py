@@ -67,6 +67,13 @@ class Chart:
         """Whether token `i` is a word of a word class."""
         return self.word(i) in self.lexicon.words[label]
 
+    def is_phrase(self, label: str, i: int, j: int) -> bool:
+        """Whether tokens `i` to `j` (exclusive), or a shorter run from `i`, are in a word class."""
+        known = self.lexicon.words[label]
+        if i < 0:
+            return False
+        return any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
+
     def place_end(self, i: int) -> int:
         """Token number after the longest named place at token `i`; 0 for none."""
         return self.places.get(i, 0)

@@ -8,7 +8,6 @@ from annotate.prelabel.chart import Chart, folded_words
 _D = r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
 _M = r"(?:1[0-2]|0?[1-9])(?!\d)"
 _Y = r"(?:1[0-9]|20)\d\d"
-_YY = rf"(?:{_Y}|\d\d)"
 _SEP = r"[/.-]"
 _TO = r"\s?(?:-|đến hết|đến|tới)\s?"
 _WEEKDAY = r"(?:thứ\s(?:hai|ba|tư|năm|sáu|bảy|[2-7])|chủ\snhật)"
@@ -16,49 +15,97 @@ _FULL = rf"{_D}\s?{_SEP}\s?{_M}\s?{_SEP}\s?{_Y}(?!\d)"
 _SHORT = rf"{_D}{_SEP}{_M}(?![\d%]|{_SEP}\d)"
 _MONTH_NAME = r"(?:giêng|chạp|một|hai|ba|tư|năm|sáu|bảy|tám|chín|mười một|mười hai|mười)"
 _ROMAN = r"(?:iv|i{1,3}|[1-4])"
-_PART = r"(?:đầu|giữa|cuối|nửa đầu|nửa cuối|trung tuần|thượng tuần|hạ tuần|đầu và giữa|những ngày đầu|những ngày cuối)"
+_PART = (
+    r"(?:đầu|giữa|cuối|nửa đầu|nửa cuối|trung tuần|thượng tuần|hạ tuần|đầu và giữa"
+    r"|những ngày đầu|những ngày cuối)"
+)
 _YEAR = rf"{_Y}(?![\d.,/%-]*\d)(?!\s?(?:đồng|người|tỷ|tỉ|triệu|ha|km|m2|hộ|usd|đảng viên|đại biểu))"
 
 _DAY_OF = (
-    rf"{_D}\s?(?:tháng\s{_M}(?:{_SEP}{_Y}|(?:,)?\snăm\s{_Y})?|{_SEP}\s?{_M}(?:\s?{_SEP}\s?{_Y})?)(?:\snăm\s{_Y})?"
+    rf"{_D}\s?(?:tháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y})?"
+    rf"|{_SEP}\s?{_M}(?:\s?{_SEP}\s?{_Y})?)(?:\snăm\s{_Y})?"
 )
 _MONTH_OF = rf"{_M}(?:\s?{_SEP}\s?{_Y}|,?\snăm\s{_Y})?(?!\d)"
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    ("month-range", rf"(?:{_PART}\s)?tháng\s{_MONTH_OF}\s(?:đến|tới)\s(?:{_PART}\s)?tháng\s{_MONTH_OF}"),
+    (
+        "month-range",
+        rf"(?:{_PART}\s)?tháng\s{_MONTH_OF}\s(?:đến|tới)\s(?:{_PART}\s)?tháng\s{_MONTH_OF}",
+    ),
     ("year-to-year", rf"(?<!\d\s)(?:{_PART}\s)?năm\s{_Y}\s(?:đến|tới)\snăm\s{_Y}(?!\d)"),
-    ("weekday", rf"{_WEEKDAY}\s?,?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})|{_WEEKDAY}\s?\((?:ngày\s)?(?:{_FULL}|{_DAY_OF})\)"),
-    ("day-range", rf"ngày\s(?:mùng\s|mồng\s)?{_D}(?:{_SEP}{_M})?(?:{_SEP}{_Y})?{_TO}(?:hết\s)?(?:ngày\s)?{_DAY_OF}"),
-    ("day", rf"(?:rạng sáng\s)?ngày\s(?:mùng\s|mồng\s)?(?:{_FULL}|{_DAY_OF}|{_D}(?![\d%]|[.,]\d|\s?tháng))(?:\sâm lịch)?"),
-    ("lunar", rf"(?:ngày\s)?(?:mùng|mồng|rằm)\s(?:{_D}\s)?tháng\s(?:giêng|chạp|{_M}|{_MONTH_NAME})(?:\sâm lịch)?(?:\snăm\s{_Y})?"),
-    ("date-range", rf"{_FULL}{_TO}{_FULL}|{_SHORT}{_TO}{_FULL}|{_SHORT}{_TO}{_SHORT}|{_D}\sđến\s{_FULL}|{_D}\s?-\s?{_D}[/.]{_M}(?:[/.]{_Y})?(?!\d)"),
+    (
+        "weekday",
+        rf"{_WEEKDAY}\s?,?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})"
+        rf"|{_WEEKDAY}\s?\((?:ngày\s)?(?:{_FULL}|{_DAY_OF})\)",
+    ),
+    (
+        "day-range",
+        rf"ngày\s(?:mùng\s|mồng\s)?{_D}(?:{_SEP}{_M})?(?:{_SEP}{_Y})?{_TO}(?:hết\s)?"
+        rf"(?:ngày\s)?{_DAY_OF}",
+    ),
+    (
+        "day",
+        rf"(?:rạng sáng\s)?ngày\s(?:mùng\s|mồng\s)?"
+        rf"(?:{_FULL}|{_DAY_OF}|{_D}(?![\d%]|[.,]\d|\s?tháng))(?:\sâm lịch)?",
+    ),
+    (
+        "lunar",
+        rf"(?:ngày\s)?(?:mùng|mồng|rằm)\s(?:{_D}\s)?tháng\s(?:giêng|chạp|{_M}|{_MONTH_NAME})"
+        rf"(?:\sâm lịch)?(?:\snăm\s{_Y})?",
+    ),
+    (
+        "date-range",
+        rf"{_FULL}{_TO}{_FULL}|{_SHORT}{_TO}{_FULL}|{_SHORT}{_TO}{_SHORT}|{_D}\sđến\s{_FULL}"
+        rf"|{_D}\s?-\s?{_D}[/.]{_M}(?:[/.]{_Y})?(?!\d)",
+    ),
     ("date", rf"{_FULL}(?:\sâm lịch)?"),
     ("day-month", rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y})?(?!\d)"),
-    ("month", rf"(?:{_PART}\s)?tháng\s(?:{_MONTH_OF}|(?:giêng|chạp)|{_MONTH_NAME}\snăm\s{_Y})(?:\sâm lịch)?"),
+    (
+        "month",
+        rf"(?:{_PART}\s)?tháng\s(?:{_MONTH_OF}|giêng|chạp|{_MONTH_NAME}\snăm\s{_Y})"
+        rf"(?:\sâm lịch)?",
+    ),
     ("from-day", rf"(?<=từ\s){_D}\s?(?:đến|tới|-)\s?{_DAY_OF}"),
     ("month-span", rf"\d{{1,2}}\stháng\s(?:đầu|cuối|giữa)?\s?(?:của\s)?năm\s{_Y}(?!\d)"),
-    ("quarter", rf"(?:{_PART}\s)?q(?:uý|úy)\s{_ROMAN}(?:\s?[/.-]\s?{_Y}|,?\s(?:năm\s)?{_Y})?(?!\w)"),
+    (
+        "quarter",
+        rf"(?:{_PART}\s)?q(?:uý|úy)\s{_ROMAN}(?:\s?[/.-]\s?{_Y}|,?\s(?:năm\s)?{_Y})?(?!\w)",
+    ),
     ("year-range", rf"(?:(?<!\d\s)(?:{_PART}\s)?năm\s)?{_Y}\s?-\s?{_Y}(?!\d)"),
     ("year", rf"(?<!\d\s)(?:(?:{_PART}|mùa xuân|mùa thu|mùa hè|mùa đông)\s)?năm\s{_YEAR}"),
-    ("decade", rf"(?:(?:đầu|cuối|giữa)\s)?(?:thập niên|thập kỷ|thập kỉ|những năm)\s(?:đầu\s)?(?:{_Y}|[2-9]0(?!\d))|(?:(?:đầu|cuối|giữa|nửa đầu|nửa cuối|nửa sau)\s)?thế k[ỷiỉ]\s(?:[xiv]+|\d{{1,2}})(?!\w)"),
-)  # fmt: skip
+    (
+        "decade",
+        rf"(?:(?:đầu|cuối|giữa)\s)?(?:thập niên|thập k[ỷiỉ]|những năm)\s(?:đầu\s)?"
+        rf"(?:{_Y}|[2-9]0(?!\d))"
+        r"|(?:(?:đầu|cuối|giữa|nửa đầu|nửa cuối|nửa sau)\s)?thế k[ỷiỉ]\s(?:[xiv]+|\d{1,2})(?!\w)",
+    ),
+)
 _FOUND = re.compile(
-    "(?<![\\w/.-])(?:" + "|".join(f"(?P<{name.replace('-', '_')}>{p})" for name, p in _PATTERNS) + ")"
+    "(?<![\\w/.-])(?:"
+    + "|".join(f"(?P<{name.replace('-', '_')}>{p})" for name, p in _PATTERNS)
+    + ")"
 )
 _FIRST_WORDS = folded_words(
-    "thứ chủ ngày rạng mùng mồng rằm đầu giữa cuối nửa trung thượng hạ những tháng quý năm mùa thập thế"
+    "thứ chủ ngày rạng mùng mồng rằm đầu giữa cuối nửa trung thượng hạ những tháng quý năm mùa "
+    "thập thế"
 )
 _BARE = re.compile(rf"(?<![\w/.,-]){_SHORT}(?:\sâm lịch)?(?!\w)")
 _BARE_CUE = re.compile(
-    r"(?:mạc|sáng|trưa|chiều|tối|đêm|hôm|nay|qua|mai|từ|đến|tới|trước|sau|dịp|lễ|vào|khánh|kia|ngày|và|hết|hạn|vương|lúc|khởi|tính đến"
-    r"|lịch sử|tết|động|nam|nữ|việt nam|ngày,|phụ nữ|thiếu nhi|nhà giáo|liệt sĩ|liệt sỹ|sinh|hai|ba|tư|năm|sáu|bảy|nhật)\s?\(?$"
+    r"(?:mạc|sáng|trưa|chiều|tối|đêm|hôm|nay|qua|mai|từ|đến|tới|trước|sau|dịp|lễ|vào|khánh|kia|ngày"
+    r"|và|hết|hạn|vương|lúc|khởi|tính đến|lịch sử|tết|động|nam|nữ|ngày,|phụ nữ|thiếu nhi|nhà giáo"
+    r"|liệt sĩ|sinh|hai|ba|tư|năm|sáu|bảy|nhật)\s?\(?$"
 )
 _NOT_DATE_AFTER = re.compile(
-    r"\s?(?:phiếu|đại biểu|xã|huyện|tỉnh|số|dân số|diện tích|phần|người|thành viên|ủy viên|đồng chí|đơn vị|hộ|điểm|vụ|trường|giờ|%|tỷ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ|ngành|km|m\b)"
+    r"\s?(?:phiếu|đại biểu|xã|huyện|tỉnh|số|dân số|diện tích|phần|người|thành viên|ủy viên|đồng chí"
+    r"|đơn vị|hộ|điểm|vụ|trường|giờ|%|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
+    r"|ngành|km|m\b)"
 )
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
 _BARE_YEAR = re.compile(rf"(?<![\w/.,-]){_Y}(?![\w/%]|[.,-]\d)")
-_YEAR_CUE = re.compile(r"(?:từ|đến|tới|trước|sau|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|hè|thu|xuân|đông|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$")
+_YEAR_CUE = re.compile(
+    r"(?:từ|đến|tới|trước|sau|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|hè|thu|xuân|đông"
+    r"|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$"
+)
 _YEAR_LIST = re.compile(rf"(?:,\s|\svà\s)({_Y})(?![\w/%]|[.,-]\d)")
 _DAY_LIST = re.compile(rf"(?:,\s|\svà\s)({_DAY_OF}|{_D}(?=(?:,\s|\svà\s){_D}))(?!\d)")
 

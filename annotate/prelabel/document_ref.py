@@ -5,7 +5,7 @@ import re
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
 from annotate.prelabel.org import find_body
-from annotate.prelabel.place import is_name_word, run_end
+from annotate.prelabel.place import is_name_word
 
 # Symbols are read from the folded text; those of party and state differ in the order of number,
 # year, type and issuer: 215-QĐ/TW, 43/2014/TT-BGDĐT, 100/2015/QH13, 1234/VPCP-KTTH.
@@ -17,39 +17,54 @@ _SYMBOL = (
 _NUMBER = rf"(?:{_SYMBOL}|\d+[a-z]?(?:/\d{{4}})?(?![\d/%-]|[.,]\d))"
 _NUMBERED = re.compile(rf"\s(?:(?:số|mang số|số:)\s)?({_NUMBER})(?!\w)")
 _TIGHT_SYMBOL = re.compile(
-    r"(?<![\w/-])\d+[a-z]?(?:/\d{4})?(?:-[a-zđ]{1,6}/[a-zđ]{1,10}(?:-[a-zđ]+)*|/[a-zđ]{2,12}\d{0,2}(?:-[a-zđ&]+)*)(?![\w/])"
+    r"(?<![\w/-])\d+[a-z]?(?:/\d{4})?"
+    r"(?:-[a-zđ]{1,6}/[a-zđ]{1,10}(?:-[a-zđ]+)*|/[a-zđ]{2,12}\d{0,2}(?:-[a-zđ&]+)*)(?![\w/])"
 )
-_TERM = (
-    r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
+_TERM = r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
+_WORD_NUMBER = r"nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?"
+_ORDINAL = (
+    rf"(?:lần\sthứ\s(?:[ivx]+|\d+|{_WORD_NUMBER})"
+    r"|[ivx]{1,5}(?!\w)|\d{1,2}(?![\w/.,-]*\d))"
 )
-_ORDINAL = r"(?:lần\sthứ\s(?:[ivx]+|\d+|nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?)|[ivx]{1,5}(?!\w)|\d{1,2}(?![\w/.,-]*\d))"
 _CONGRESS = re.compile(
     rf"\s(?:của\s)?(?:các\s)?đại hội(?:\sđại biểu)?(?:\stoàn quốc)?(?P<ordinal>\s{_ORDINAL})?"
 )
 _ORDINAL_AT = re.compile(rf"\s{_ORDINAL}")
 _TERM_AT = re.compile(_TERM)
 _PLENUM = re.compile(
-    rf"\s(?:hội nghị\s)?(?:trung ương|tw|t\.ư|tư)\s(?:lần thứ\s)?(?:\d{{1,2}}|[ivx]+|nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười)(?![\w/-])(?:{_TERM})?"
+    r"\s(?:hội nghị\s)?(?:trung ương|tw|t\.ư|tư)\s(?:lần thứ\s)?"
+    rf"(?:\d{{1,2}}|[ivx]+|{_WORD_NUMBER})(?![\w/-])(?:{_TERM})?"
 )
 _CONFERENCE = re.compile(rf"\shội nghị\s{_ORDINAL}")
 _YEAR_AT = re.compile(r",?\s(năm\s)?((?:19|20)\d\d)(?![\w/-])")
-_AMENDED = re.compile(r"\s\((?:sửa đổi|bổ sung|sửa đổi,? bổ sung|mới|sửa đổi năm \d{4})(?:[^()\n]{0,20})?\)")
+_AMENDED = re.compile(
+    r"\s\((?:sửa đổi|bổ sung|sửa đổi,? bổ sung|mới|sửa đổi năm \d{4})(?:[^()\n]{0,20})?\)"
+)
 _BARE_AMENDED = re.compile(r"\ssửa đổi(?!\w|,?\s(?:và\s)?bổ sung|\smột số|\scác|\slần)")
 _PART = re.compile(
-    r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ]){0,6}(?:\svà\s[a-zđ])?,?\s)?(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?){0,8},?\s)?(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?){0,8}"
+    r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ]){0,6}(?:\svà\s[a-zđ])?,?\s)?"
+    r"(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?){0,8},?\s)?"
+    r"(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?){0,8}"
     r"|chương\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)(?:,?\s(?:của\s|trong\s)?)"
 )
 _PART_HEAD = re.compile(r"(?<!\w)(?:điểm\s[a-zđ]\b|khoản\s\d|điều\s\d|chương\s[ivx\d])")
 _QUOTE = re.compile(r"\s?([“\"«])")
+_HEADS = (
+    "doc.type",
+    "doc.session-type",
+    "treaty.head",
+    "doc.named",
+    "work",
+    "treaty.acronym",
+)
 _CLOSE = {"“": "”", '"': '"', "«": "»"}
 _LONGEST_TITLE = 200
 _AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
 _AND_LAW = re.compile(r"(?:,|\svà)\s(luật|bộ luật)\s")
-_NOT_LAW_NAME = frozenset("sư pháp gia này trên được do khoa có là và của cũng mới đó hiện".split())
 _ENDS_SUBJECT = folded_words("ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và")
 _WORD_END = re.compile(r"(?!\w)")
 
-_ABBREVIATED_TYPES = frozenset({"nq", "nđ", "qđ", "ct", "tt", "cv"})
+_SHORT_TYPES = frozenset({"nq", "nđ", "qđ", "ct", "tt", "cv"})
 
 
 class _Finder:
@@ -67,10 +82,10 @@ class _Finder:
 
     def run(self) -> list[tuple[int, int, str]]:
         chart = self.chart
-        for i in sorted(
-            {*chart.hits["doc.type"], *chart.hits["doc.session-type"], *chart.hits["treaty.head"], *chart.hits["doc.named"],
-             *chart.hits["work"], *chart.hits["treaty.acronym"]}
-        ):  # fmt: skip
+        starts: set[int] = set()
+        for label in _HEADS:
+            starts.update(chart.hits[label])
+        for i in sorted(starts):
             self.read(i)
         for match in _TIGHT_SYMBOL.finditer(self.folded):
             if self.symbol_has_capitals(match.start(), match.end()):
@@ -119,7 +134,12 @@ class _Finder:
                 return 0, ""
             if number.isdigit() and not self.plain_number_fits(i, at, match, head):
                 return 0, ""
-            if not number.isdigit() and "/" not in number and "-" not in number and not chart.is_capital(i):
+            if (
+                not number.isdigit()
+                and "/" not in number
+                and "-" not in number
+                and not chart.is_capital(i)
+            ):
                 return 0, ""
             end = match.end(1)
             end = self.trim_symbol(match.start(1), end)
@@ -131,16 +151,31 @@ class _Finder:
 
     def plain_number_fits(self, i: int, at: int, match: "re.Match[str]", head: str) -> bool:
         """Whether a mere number behind a type word is its number: `Nghị quyết số 18`."""
-        if head in _ABBREVIATED_TYPES:
+        if head in _SHORT_TYPES:
             return False
         after = self.folded[match.end() : match.end() + 14]
         if "số" in match.group():
             return True
-        if head in ("điều lệ", "chương trình", "kế hoạch", "báo cáo", "đề án", "lịch", "thư", "văn bản", "hợp đồng", "chiến lược", "quy hoạch"):
+        if head in (
+            "điều lệ",
+            "chương trình",
+            "kế hoạch",
+            "báo cáo",
+            "đề án",
+            "lịch",
+            "thư",
+            "văn bản",
+            "hợp đồng",
+            "chiến lược",
+            "quy hoạch",
+        ):
             return False
         if int(match.group(1)) > 1900 and int(match.group(1)) < 2100 and len(match.group(1)) == 4:
             return head in ("hiến pháp",)
-        return not re.match(r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều)", after)
+        return not re.match(
+            r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều)",
+            after,
+        )
 
     def trim_symbol(self, start: int, end: int) -> int:
         """The end of a symbol without what is written small behind a spaced dash."""
@@ -222,7 +257,15 @@ class _Finder:
             if not chart.is_capital(i):
                 return 0, ""
             return self.year(self.amended(self.end_of(head))), "document.constitution"
-        if phrase == "luật" and chart.word(i - 1) in ("bộ", "dự", "đạo", "pháp", "kỉ", "quy", "định"):
+        if phrase == "luật" and chart.word(i - 1) in (
+            "bộ",
+            "dự",
+            "đạo",
+            "pháp",
+            "kỉ",
+            "quy",
+            "định",
+        ):
             return 0, ""
         offset = self.end_of(head)
         amending = _AMENDING.match(self.folded, offset + 1)
@@ -242,7 +285,11 @@ class _Finder:
         if name and (chart.is_capital(i) or chart.is_capital(head) or phrase != "luật"):
             end = self.end_of(name)
             end = max(end, self.end_of(self.more_name(name)))
-        elif chart.is_capital(i) and is_name_word(chart, head) and chart.word(head) not in _NOT_LAW_NAME:
+        elif (
+            chart.is_capital(i)
+            and is_name_word(chart, head)
+            and not chart.in_class("law.not-name", head)
+        ):
             end = self.end_of(self.open_name(head))
         elif chart.is_capital(i) and chart.word(head) == "về":
             end = self.end_of(self.open_name(head + 1)) if is_name_word(chart, head + 1) else 0
@@ -251,7 +298,7 @@ class _Finder:
         end = self.amended(end)
         if _BARE_AMENDED.match(self.folded, end):
             end += len(" sửa đổi")
-        number = re.compile(rf"\s(?:số\s)?(\d+/\d{{4}}/qh\d+)").match(self.folded, end)
+        number = re.compile(r"\s(?:số\s)?(\d+/\d{4}/qh\d+)").match(self.folded, end)
         if number:
             return number.end(), "document.statute"
         return self.year(end), "document.statute"
@@ -259,10 +306,8 @@ class _Finder:
     def more_name(self, token: int) -> int:
         """Extends the name of a statute over `và` with another known field."""
         chart = self.chart
-        if chart.word(token) in ("và", ",") and (more := chart.at("statute", token + 1)):
-            if more > token + 2 and chart.word(token) == "và" and not chart.is_capital(token + 1):
-                return more
-        return token
+        more = chart.at("statute", token + 1) if chart.word(token) == "và" else 0
+        return more if more > token + 2 and not chart.is_capital(token + 1) else token
 
     def open_name(self, token: int) -> int:
         """Token number after a name that no lexicon holds, from its capital to a word that ends
@@ -273,14 +318,21 @@ class _Finder:
         while j < token + 14 and j < len(chart):
             word = chart.word(j)
             if is_name_word(chart, j):
-                if j > token and (chart.at("title", j) or chart.in_class("surname", j) and j > last):
+                if j > token and (
+                    chart.at("title", j) or (chart.in_class("surname", j) and j > last)
+                ):
                     break
                 j += 1
                 last = j
             elif word.isalpha() and not chart.in_class("stop", j):
                 j += 1
                 last = j
-            elif word in ("và", "của", "về", "với") and j + 1 < len(chart) and is_name_word(chart, j + 1) and not chart.at("title", j + 1):
+            elif (
+                word in ("và", "của", "về", "với")
+                and j + 1 < len(chart)
+                and is_name_word(chart, j + 1)
+                and not chart.at("title", j + 1)
+            ):
                 if word == "của" and not find_body(chart, j + 1)[0]:
                     break
                 if word == "của" or find_body(chart, j + 1)[0]:
@@ -321,15 +373,23 @@ class _Finder:
         if name:
             token = self.more_treaty(name)
             end = self.end_of(token)
-        elif (acronym := chart.at("treaty.acronym", head)):
+        elif acronym := chart.at("treaty.acronym", head):
             end = self.end_of(acronym)
-        elif capital and chart.word(i) not in ("tuyên", "quy", "bộ", "tầm", "khuôn", "đạo", "dự") and head < len(chart):
+        elif (
+            capital
+            and chart.word(i) not in ("tuyên", "quy", "bộ", "tầm", "khuôn", "đạo", "dự")
+            and head < len(chart)
+        ):
             if is_name_word(chart, head) and not chart.opens_sentence(head):
                 body, _ = find_body(chart, head)
                 token = body or self.open_name(head)
                 end = self.end_of(self.more_treaty(token))
             elif chart.word(head) == "về" and chart.word(head + 1).isalpha():
-                end = self.end_of(self.open_name(head + 1)) if is_name_word(chart, head + 1) else self.about(head)
+                end = (
+                    self.end_of(self.open_name(head + 1))
+                    if is_name_word(chart, head + 1)
+                    else self.about(head)
+                )
         elif capital and chart.word(head) == "về" and is_name_word(chart, head + 1):
             end = self.end_of(self.open_name(head + 1))
         if not end:
@@ -337,7 +397,7 @@ class _Finder:
         return self.year(self.amended(end)), "document.treaty"
 
     def about(self, token: int) -> int:
-        """`Công ước về quyền của người khuyết tật`: small words up to punctuation, at most eight."""
+        """`Công ước về quyền của người khuyết tật`: small words up to punctuation."""
         chart = self.chart
         j = token + 1
         while j < token + 9 and chart.word(j).isalpha() and chart.word(j) not in _ENDS_SUBJECT:
@@ -356,9 +416,9 @@ class _Finder:
                     token = second
             elif country := (chart.at("country", token) or chart.at("body.acronym", token)):
                 token = country
-            elif (chart.word(token) == "song" and chart.word(token + 1) == "phương"):
+            elif chart.word(token) == "song" and chart.word(token + 1) == "phương":
                 token += 2
-            elif (chart.word(token) == "về" and is_name_word(chart, token + 1)):
+            elif chart.word(token) == "về" and is_name_word(chart, token + 1):
                 token = self.open_name(token + 1)
             else:
                 break
@@ -425,8 +485,7 @@ def find_documents(chart: Chart) -> list[Candidate]:
     finder = _Finder(chart)
     found = []
     for start, end, rule in finder.run():
-        first, last = finder.token_at.get(start), finder.token_after.get(end)
-        if first is None or last is None:
-            continue
-        found.append(Candidate(first, last, "DOCUMENT_REF", f"rule:{rule}"))
+        i, j = finder.token_at.get(start), finder.token_after.get(end)
+        if i is not None and j is not None:
+            found.append(Candidate(i, j, "DOCUMENT_REF", f"rule:{rule}"))
     return found

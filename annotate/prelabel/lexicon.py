@@ -38,7 +38,27 @@ CASE_OF_CLASS: Mapping[str, Case] = {
 }
 
 WORD_CLASSES = frozenset(
-    {"stop", "surname", "surname.rare", "plural", "outside", "not-name"}
+    {
+        "stop",
+        "surname",
+        "surname.rare",
+        "plural",
+        "outside",
+        "not-name",
+        "byline.not-name",
+        "compound",
+        "generic.after",
+        "generic.before",
+        "head.firm",
+        "head.numbered",
+        "head.open-small",
+        "head.small",
+        "law.not-name",
+        "title.cue",
+        "title.unique",
+        "unit.number",
+        "verb.after-body",
+    }
 )
 """Classes of words that are looked up at a place already found, never searched for."""
 

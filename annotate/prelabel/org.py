@@ -2,71 +2,54 @@
 
 import re
 
-from annotate.prelabel.chart import Chart, folded_words
-from annotate.prelabel.place import find_place, cut_before_person, find_unit, is_name_word, is_person, named_place, proper_place, run_end
 from annotate.prelabel.candidate import Candidate
-from annotate.text import fold
+from annotate.prelabel.chart import Chart, folded_words
+from annotate.prelabel.place import (
+    cut_before_person,
+    find_place,
+    find_unit,
+    is_name_word,
+    is_person,
+    named_place,
+    proper_place,
+    run_end,
+)
 
 Body = tuple[int, str]
 """Token number after a body, and the rule that found it; a rule in `org.alone` needs context."""
 
 _NONE: Body = (0, "")
-_PARTY_WORDS = frozenset({"đảng"})
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
 _LONGEST_PARENT = 40
-_GENERIC_BEFORE = folded_words(
-    "các những mọi mỗi từng nhiều ngành số dạng hai ba bốn năm mấy vài loại lập"
-)
-_GENERIC_AFTER = (
-    ("trực", "thuộc"), ("các", "cấp"), ("cấp", "trên"), ("cấp", "dưới"), ("cấp", "tỉnh"), ("cấp", "huyện"), ("cấp", "xã"), ("cơ", "sở"), ("tương", "đương"),
-)  # fmt: skip
-COMPOUNDS = frozenset(
-    tuple(fold(pair).split())
-    for pair in (
-        "trụ sở|cơ sở|hội sở|đại hội|xã hội|quốc hội|lễ hội|giáo hội|hiệp hội|cơ hội|dạ hội|vũ hội|tỉnh hội|thành hội|huyện hội|"
-        "cán bộ|tiến bộ|đồng bộ|nội bộ|toàn bộ|cục bộ|chi bộ|đảng bộ|đường bộ|sơ bộ|công bộ|thuộc bộ|"
-        "nhiệm vụ|phục vụ|dịch vụ|chức vụ|nghĩa vụ|công vụ|nghiệp vụ|sự vụ|mùa vụ|thời vụ|đặc vụ|nội vụ|ngoại vụ|học vụ|"
-        "văn phòng|quốc phòng|hải phòng|đề phòng|dự phòng|biên phòng|căn phòng|tiêu phòng|"
-        "trực ban|tiểu ban|phân ban|bưu cục|tổng cục|chi cục|bố cục|kết cục|cuộc cục|thế cục|đại cục|"
-        "cảnh báo|thông báo|dự báo|điện báo|thời báo|nhật báo|tình báo|tuần báo|mật báo|khai báo|họp báo|nhà báo|tờ báo|"
-        "tập đoàn|công đoàn|binh đoàn|quân đoàn|sư đoàn|liên đoàn|phái đoàn|huyện đoàn|tỉnh đoàn|thành đoàn|trung đoàn|lữ đoàn|"
-        "quân đội|bộ đội|phân đội|đại đội|trung đội|tiểu đội|biệt đội|huyện đội|tỉnh đội|"
-        "bệnh viện|học viện|đại viện|nghị viện|thư viện|thẩm viện|môi trường|thị trường|công trường|nông trường|lâm trường|hiện trường|"
-        "chiến trường|quảng trường|nhà trường|hội trường|lập trường|lực trường|chính trường|nghị trường|tăng trường|thương trường|"
-        "ngân quỹ|thủ quỹ|công quỹ|phạm tổ|giỗ tổ|đất tổ|phật tổ|thầy tổ|tăng trung tâm"
-    ).split("|")
-)
-_OPEN_SMALL_HEADS = frozenset(
-    {"công ti", "tập đoàn", "tổng công ti", "ngân hàng", "trường đại học", "đại học", "báo", "tạp chí", "hãng tin",
-     "hãng thông tấn", "bệnh viện", "công ti cổ phần", "hãng", "báo điện tử"}
-)  # fmt: skip
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
+_STARTS = (
+    "body",
+    "body.acronym",
+    "body.capital",
+    "head.field",
+    "head.place",
+    "head.party",
+    "head.organ",
+    "head.alone",
+    "centre",
+    "party",
+)
 _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
 _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
-_FIRM_HEADS = folded_words(
-    "công tổng tập ngân trường đại học bệnh nhà báo tạp đài viện hợp htx xí hãng khu vườn quỹ cảng cty tct trại chi "
-    "trung hội liên hiệp câu đồn hạt nông lâm đội xưởng"
-)
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
-_SMALL_HEADS = folded_words(
-    "bộ sở ban hội viện trường cục vụ đoàn khối tổ đội tòa báo quỹ phòng đảng"
-)
-_VERB_AFTER = folded_words(
-    "đã sẽ đang cũng có cần phải yêu đề vừa mới tiếp luôn chủ phối tổ quyết thống cho là được thường "
-    "đồng không chưa còn chỉ ban trình thông nhận kiến giao xem đánh tập và"
-)
 _CENTRE_BEFORE = folded_words(
     "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
-_CENTRE_VERBS = folded_words("đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết")
+_CENTRE_VERBS = folded_words(
+    "đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết"
+)
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
 _PARTY_CONTINUES = folded_words("viên bộ ủy đoàn phí tính phái tịch sâm cử vụ")
-_STATE_ACRONYMS = frozenset({"ubnd", "hđnd", "mttq"})
 
 
 def find_body(chart: Chart, i: int) -> Body:
@@ -81,12 +64,13 @@ def find_body(chart: Chart, i: int) -> Body:
 def _find_body(chart: Chart, i: int) -> Body:
     best = _NONE
     compound = chart.at("head.compound", i)
-    if compound and (i in chart.shouting or not chart.is_capital(compound - 1)):
-        if max(chart.at(label, i) for label in _HEADS) <= compound:
+    shouting = i in chart.shouting
+    if compound and (shouting or not chart.is_capital(compound - 1)):
+        longest_head = max(chart.at(label, i) for label in _HEADS)
+        if longest_head <= compound:
             return _named_body(chart, i)
-    if not chart.is_capital(i) or i in chart.shouting:
-        if (chart.word(i - 1), chart.word(i)) in COMPOUNDS:
-            return _NONE
+    if (shouting or not chart.is_capital(i)) and is_compound(chart, i):
+        return _NONE
     for body in (
         _named_body(chart, i),
         _party_body(chart, i),
@@ -127,7 +111,11 @@ def _named_body(chart: Chart, i: int) -> Body:
         return (country or end, "org.named")
     end = chart.at("body.acronym", i)
     if end and i not in chart.shouting and not chart.at("head.place", i):
-        if chart.word(end) == "." and chart.is_joined(end) and chart.word(end + 1) in ("vn", "com", "net", "org"):
+        if (
+            chart.word(end) == "."
+            and chart.is_joined(end)
+            and chart.word(end + 1) in ("vn", "com", "net", "org")
+        ):
             end += 2
         return (end, "org.acronym")
     return _NONE
@@ -137,9 +125,16 @@ def _parent(chart: Chart, i: int, *, strict: bool = False) -> int:
     """Token number after the parent body, place or level that completes a name; 0 for none."""
     unit = find_unit(chart, i)
     end, rule = find_body(chart, i)
-    if rule == "org.alone" and end == i + 1 and is_name_word(chart, end) and chart.word(i) == "đoàn":
+    if (
+        rule == "org.alone"
+        and end == i + 1
+        and is_name_word(chart, end)
+        and chart.word(i) == "đoàn"
+    ):
         end = 0
-    if rule in ("org.party-alone", "org.centre") or (rule == "org.alone" and not chart.is_capital(i)):
+    if rule in ("org.party-alone", "org.centre") or (
+        rule == "org.alone" and not chart.is_capital(i)
+    ):
         end = 0
     if end > i + _LONGEST_PARENT:
         end = 0
@@ -160,7 +155,7 @@ def _party_body(chart: Chart, i: int) -> Body:
     end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
     if chart.word(i) == "khối" and not chart.is_capital(i):
         return _NONE
-    if not end and chart.is_capital(at) and chart.word(at) not in _PARTY_WORDS:
+    if not end and chart.is_capital(at) and chart.word(at) != "đảng":
         end = proper_place(chart, at) if chart.word(i) in _LOCAL_PARTY else 0
     if not end and at == head:
         return _NONE
@@ -208,7 +203,7 @@ def _organ(chart: Chart, i: int) -> Body:
         parent, rule = find_body(chart, centre)
         if parent and rule != "org.alone":
             return (parent, "org.organ")
-        if chart.word(centre) == "đảng" and not chart.word(centre + 1) in _PARTY_CONTINUES:
+        if chart.word(centre) == "đảng" and chart.word(centre + 1) not in _PARTY_CONTINUES:
             return (centre + 1, "org.organ")
         return (centre, "org.organ")
     at = head
@@ -274,8 +269,14 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         return _NONE
     at = head
     end = _field(chart, at)
-    if end and not chart.is_capital(at) and not (
-        chart.word(i) in _LOOSE_HEADS or end > at + 2 or (chart.word(i) in ("bộ", "sở", "phòng") and end > at + 1)
+    if (
+        end
+        and not chart.is_capital(at)
+        and not (
+            chart.word(i) in _LOOSE_HEADS
+            or end > at + 2
+            or (chart.word(i) in ("bộ", "sở", "phòng") and end > at + 1)
+        )
     ):
         end = 0
     named = bool(end)
@@ -284,18 +285,23 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     if not end:
         end = _parent(chart, at, strict=True)
         if not end:
-            if head > i + 1 and chart.is_capital(i) and any(chart.is_capital(k) for k in range(i + 1, head)):
+            if (
+                head > i + 1
+                and chart.is_capital(i)
+                and any(chart.is_capital(k) for k in range(i + 1, head))
+            ):
                 return _NONE if i in chart.shouting else (head, "org.alone")
             return _NONE
         return _if_named(chart, i, at, end, "org.field")
     rule = "org.field" if named else "org.open"
     end = _more_field(chart, i, end)
-    if chart.word(i) in _NUMBERED_HEADS and re.fullmatch(r"\d{1,3}", chart.word(end)):
-        if not chart.word(end + 1).isalpha() or chart.is_capital(end + 1):
-            return (end + 1, rule)
-    if chart.word(end) == "đơn" and chart.word(end + 1) == "vị" and chart.word(end + 2) == "số":
-        return (end + 4, rule)
-    if chart.word(end) == "chi" and chart.word(end + 1) == "nhánh" and (branch := find_place(chart, end + 2)):
+    if numbered := _numbered_end(chart, i, end):
+        return (numbered, rule)
+    if (
+        chart.word(end) == "chi"
+        and chart.word(end + 1) == "nhánh"
+        and (branch := find_place(chart, end + 2))
+    ):
         return (branch, rule)
     centre = chart.at("centre", end)
     if centre:
@@ -311,6 +317,17 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     return _if_named(chart, i, at, end, rule)
 
 
+def _numbered_end(chart: Chart, i: int, end: int) -> int:
+    """Token number after the number of a unit behind its field: `phòng Nghiệp vụ 2`,
+    `Ban bầu cử đơn vị số 3`; 0 for none."""
+    if chart.is_phrase("unit.number", end, end + 3) and chart.word(end + 3).isdigit():
+        return end + 4
+    if chart.word(i) not in _NUMBERED_HEADS or not re.fullmatch(r"\d{1,3}", chart.word(end)):
+        return 0
+    follows = chart.word(end + 1)
+    return end + 1 if chart.is_capital(end + 1) or not follows.isalpha() else 0
+
+
 def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
     """Whether a head in small letters may open a name: `bộ Tài chính`, but not `trụ sở Bộ ...`
     or `tổ chức Hội nghị`, where it is part of another word."""
@@ -320,7 +337,7 @@ def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
         return chart.word(i) != "tổ"
     if chart.word(i - 1) in ("trưởng", "phó") and chart.word(i) in ("phòng", "ban", "khoa"):
         return True
-    return " ".join(chart.words[i:head]) in _OPEN_SMALL_HEADS
+    return chart.is_phrase("head.open-small", i, head)
 
 
 def _countries(chart: Chart, i: int, end: int) -> int:
@@ -328,11 +345,20 @@ def _countries(chart: Chart, i: int, end: int) -> int:
     `Hội Hữu nghị Việt Nam - Lào`, `Đại sứ quán Việt Nam tại Lào`."""
     while country := chart.at("country", end):
         end = country
-        if chart.word(end) in ("-", "và") and chart.at("country", end + 1) and chart.word(i) in _BETWEEN:
+        if (
+            chart.word(end) in ("-", "và")
+            and chart.at("country", end + 1)
+            and chart.word(i) in _BETWEEN
+        ):
             end += 1
     if chart.word(i) in _ABROAD and chart.word(end) in ("tại", "ở"):
         seat, rule = find_body(chart, end + 1)
-        return (seat if rule in ("org.named", "org.acronym") else 0) or chart.place_end(end + 1) or find_unit(chart, end + 1) or end
+        return (
+            (seat if rule in ("org.named", "org.acronym") else 0)
+            or chart.place_end(end + 1)
+            or find_unit(chart, end + 1)
+            or end
+        )
     return end
 
 
@@ -340,17 +366,21 @@ def _more_field(chart: Chart, i: int, end: int) -> int:
     """Extends a field over further fields and proper names: `và Đầu tư`, `Sông Trà`."""
     limit = end + _LONGEST_FIELD
     while end < limit:
-        if chart.word(end) in _AND and (more := _joined_field(chart, end + 1)):
-            end = more
-        elif (more := _field(chart, end)) and chart.is_capital(end) and not find_body(chart, end)[0]:
-            end = more
-        elif (
-            is_name_word(chart, end)
-            and end not in chart.shouting
-            and not chart.place_end(end)
-            and not find_body(chart, end)[0]
-            and chart.word(i) in _FIRM_HEADS
-            and (more := _name_part(chart, i, end)) > end
+        if (
+            (chart.word(end) in _AND and (more := _joined_field(chart, end + 1)))
+            or (
+                (more := _field(chart, end))
+                and chart.is_capital(end)
+                and not find_body(chart, end)[0]
+            )
+            or (
+                is_name_word(chart, end)
+                and end not in chart.shouting
+                and not chart.place_end(end)
+                and not find_body(chart, end)[0]
+                and chart.in_class("head.firm", i)
+                and (more := _name_part(chart, i, end)) > end
+            )
         ):
             end = more
         else:
@@ -386,7 +416,9 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
     if find_body(chart, at)[0] or find_place(chart, at):
         if chart.at("country", at) and chart.word(i) in _ABROAD:
             return _countries(chart, i, at)
-        return find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
+        return (
+            find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
+        )
     if is_person(chart, at) and chart.word(i) not in ("trường", "quỹ", "nhà", "bảo", "đại"):
         return 0
     if not is_name_word(chart, at) or at in chart.shouting or chart.at("title", at):
@@ -396,7 +428,9 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
         if j > at and is_name_word(chart, j) and chart.place_end(j):
             j = chart.place_end(j)
             break
-        if is_name_word(chart, j) and not (j > at and (find_body(chart, j)[0] or find_place(chart, j))):
+        if is_name_word(chart, j) and not (
+            j > at and (find_body(chart, j)[0] or find_place(chart, j))
+        ):
             first = j
             run = run_end(chart, j, 6)
             placed = next((k for k in range(j + 1, run) if chart.place_end(k)), 0)
@@ -418,7 +452,9 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
                 j = small
             else:
                 j += 1
-        elif chart.word(j) in _AND and is_name_word(chart, j + 1) and not find_body(chart, j + 1)[0]:
+        elif (
+            chart.word(j) in _AND and is_name_word(chart, j + 1) and not find_body(chart, j + 1)[0]
+        ):
             j += 1
         else:
             break
@@ -428,13 +464,15 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
 
 
 def _quoted_or_number(chart: Chart, i: int, at: int) -> int:
-    if chart.word(i) in (
-        "công", "viện", "tòa", "đại", "phân", "trại", "quân", "sư", "trung", "lữ", "tiểu", "binh", "vùng", "hải", "đội", "tổ", "đoàn", "hạm",
-    ) and chart.word(at).isdigit():  # fmt: skip
+    if chart.in_class("head.numbered", i) and chart.word(at).isdigit():
         return at + 1
     if chart.word(at) == "số" and chart.word(at + 1).isdigit():
         return at + 2
-    if chart.word(i) == "phòng" and chart.word(i - 1) in ("trưởng", "phó") and re.fullmatch(r"\d{1,2}", chart.word(at)):
+    if (
+        chart.word(i) == "phòng"
+        and chart.word(i - 1) in ("trưởng", "phó")
+        and re.fullmatch(r"\d{1,2}", chart.word(at))
+    ):
         return at + 1
     return 0
 
@@ -451,7 +489,9 @@ def _short_form(chart: Chart, i: int) -> Body:
     if end and end > i + 1:
         return (end, "org.alone")
     if chart.word(i) == "đảng":
-        if chart.word(i + 1) in _PARTY_CONTINUES and not (chart.is_capital(i + 1) and i not in chart.shouting):
+        if chart.word(i + 1) in _PARTY_CONTINUES and not (
+            chart.is_capital(i + 1) and i not in chart.shouting
+        ):
             return _NONE
         return (i + 1, "org.party-alone")
     state = chart.at("body.capital", i)
@@ -477,13 +517,15 @@ def _party_name(chart: Chart, i: int) -> int:
     return chart.at("country", end) or end
 
 
+def is_compound(chart: Chart, i: int) -> bool:
+    """Whether token `i` ends a word that only looks like a head: `trụ sở`, `nhiệm vụ`."""
+    return chart.is_phrase("compound", i - 1, i + 1)
+
+
 def find_orgs(chart: Chart) -> list[Candidate]:
     """All bodies of a text, longest first where they begin together."""
     starts: set[int] = set()
-    for label in (
-        "body", "body.acronym", "body.capital", "head.field", "head.place", "head.party", "head.organ",
-        "head.alone", "centre", "party",
-    ):  # fmt: skip
+    for label in _STARTS:
         starts.update(chart.hits[label])
     found = []
     for i in sorted(starts, reverse=True):
@@ -500,33 +542,50 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     before, after = chart.word(i - 1), chart.word(end)
     if rule == "org.centre":
         return _centre_fits(chart, i, end)
-    if rule == "org.acronym" and (before in ("/", "-") and chart.is_joined(i) or after in ("/", "-", "@") and chart.is_joined(end)):
+    if rule == "org.acronym" and (
+        (before in ("/", "-") and chart.is_joined(i))
+        or (after in ("/", "-", "@") and chart.is_joined(end))
+    ):
         if chart.word(i) in ("tw", "t", "tư", "cp", "ubnd", "hđnd"):
             return False
-        return before == "/" and chart.is_capital(i - 2) or after == "/" and chart.is_capital(end + 1)
-    if after == "các" and rule in ("org.alone", "org.placed", "org.acronym") and chart.at("level", end + 1):
+        return (before == "/" and chart.is_capital(i - 2)) or (
+            after == "/" and chart.is_capital(end + 1)
+        )
+    if (
+        after == "các"
+        and rule in ("org.alone", "org.placed", "org.acronym")
+        and chart.at("level", end + 1)
+    ):
         return False
     if after.isdigit() and rule == "org.alone" and chart.at("level", end + 1):
         return False
     if after == "viên" and chart.is_joined(end) is False and chart.word(end - 1) == "ủy":
         return False
-    if rule == "org.alone" and end == i + 1 and chart.word(i) in ("đoàn", "ban") and chart.is_capital(end) and chart.word(end).isalpha():
+    if (
+        rule == "org.alone"
+        and end == i + 1
+        and chart.word(i) in ("đoàn", "ban")
+        and chart.is_capital(end)
+        and chart.word(end).isalpha()
+    ):
         return False
     if rule == "org.open" and chart.at("head.field", i) == i + 1 and _in_run(chart, i):
         return False
     if rule == "org.alone":
-        if before in _GENERIC_BEFORE and before not in ("năm",):
+        if chart.in_class("generic.before", i - 1):
             return False
-        for words in _GENERIC_AFTER:
-            if all(chart.word(end + n) == word for n, word in enumerate(words)):
-                return False
-        if end == i + 1 and chart.word(i) in _SMALL_HEADS and chart.opens_sentence(i):
-            return after in _VERB_AFTER
-        if end == i + 1 and chart.word(i) in _SMALL_HEADS and (i in chart.shouting or _in_run(chart, i)):
+        if chart.is_phrase("generic.after", end, end + 2):
             return False
-    if rule in ("org.state", "org.placed") and after == "các" and chart.word(end + 1) == "cấp":
-        return False
-    return True
+        if end == i + 1 and chart.in_class("head.small", i) and chart.opens_sentence(i):
+            return chart.in_class("verb.after-body", end)
+        if (
+            end == i + 1
+            and chart.in_class("head.small", i)
+            and (i in chart.shouting or _in_run(chart, i))
+        ):
+            return False
+    generic = after == "các" and chart.word(end + 1) == "cấp"
+    return not (generic and rule in ("org.state", "org.placed"))
 
 
 def _in_run(chart: Chart, i: int) -> bool:

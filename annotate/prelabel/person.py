@@ -4,8 +4,10 @@ import re
 
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart
+from annotate.prelabel.lexicon import load_lexicon
 from annotate.prelabel.org import find_body
 from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
+from annotate.text import fold
 
 _LONGEST = 6
 # The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
@@ -18,22 +20,20 @@ _WORD = r"[A-ZÀ-ÝĂĐĨŨƠƯẠ-Ỹ][\w'’]*(?:\.\s?[A-ZÀ-ÝĂĐĨŨƠƯẠ
 _NAMED = rf"{_WORD}(?:[ -]{_WORD}){{0,3}}"
 _BETWEEN = r"(?:\s?[-–]\s|,\s|\svà\s|;\s)"
 _BYLINE = re.compile(
-    r"\s*(?P<lead>\(?(?:[Bb]ài|[Tt]in|[Ảả]nh|[Tt]in, ảnh|[Tt]in, bài|[Bb]ài, ảnh|[Bb]ài và ảnh|[Tt]in và ảnh|[Tt]in ảnh|[Tt]hực hiện|"
-    r"[Tt]ác giả|PV|[Pp]hóng viên|[Tt]heo)\s?:?\s)?"
+    r"\s*(?P<lead>\(?(?:[Bb]ài|[Tt]in|[Ảả]nh|[Tt]in, ảnh|[Tt]in, bài|[Bb]ài, ảnh|[Bb]ài và ảnh"
+    r"|[Tt]in và ảnh|[Tt]in ảnh|[Tt]hực hiện|[Tt]ác giả|PV|[Pp]hóng viên|[Tt]heo)\s?:?\s)?"
     rf"(?P<names>{_NAMED}(?:{_BETWEEN}{_NAMED}){{0,3}})"
-    r"(?P<tail>\s*\([^()\n]{2,40}\)|\s?/\s?[\w.+ ]{2,20}|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*"
+    r"(?P<tail>\s*\([^()\n]{2,40}\)|\s?/\s?[\w.+ ]{2,20}"
+    r"|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*"
 )
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
-    r"(?:[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
+    r"(?:[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
+    r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
 )
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
 _JOINT = re.compile(r"\s?[-–,]\s?")
 _LONGEST_BYLINE = 60
-_NO_NAME = frozenset(
-    "tin đọc xem chia trang video liên chủ bình thư mới phản tags từ ảnh bài góc cổng gửi về top hà đà thành theo đăng "
-    "hotline email tên số đơn giấy cộng độc nơi kính căn điều chương mục phần phụ ông bà hội nghị quyết".split()
-)
 
 
 def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
@@ -96,14 +96,23 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
         if j > i and j in inside:
             break
         if is_name_word(chart, j):
-            if j > i and (chart.at("title", j) > j + 1 or chart.at("honorific", j) and chart.word(j) in ("ông", "bà")):
+            if j > i and (
+                chart.at("title", j) > j + 1
+                or (chart.at("honorific", j) and chart.word(j) in ("ông", "bà"))
+            ):
                 break
             j += 1
-        elif j > i and chart.word(j) == "-" and chart.is_joined(j) and chart.is_joined(j + 1) and chart.word(j + 1).isalpha():
+        elif (
+            j > i
+            and chart.word(j) == "-"
+            and chart.is_joined(j)
+            and chart.is_joined(j + 1)
+            and chart.word(j + 1).isalpha()
+        ) or (j > i and is_apostrophe(chart, j)):
             j += 2
-        elif j > i and is_apostrophe(chart, j):
-            j += 2
-        elif j > i and chart.word(j) == "." and is_name_word(chart, j + 1) and _is_initial(chart, j):
+        elif (
+            j > i and chart.word(j) == "." and is_name_word(chart, j + 1) and _is_initial(chart, j)
+        ):
             j += 1
         else:
             break
@@ -134,7 +143,9 @@ def _after_office(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     if chart.at("title.seat", i) and not chart.is_capital(i + 1):
         return 0, ""
-    if chart.at("head.alone", i) and not (chart.in_class("surname", i) and is_name_word(chart, i + 1)):
+    if chart.at("head.alone", i) and not (
+        chart.in_class("surname", i) and is_name_word(chart, i + 1)
+    ):
         return 0, ""
     if chart.at("doc.type", i) or chart.at("body.acronym", i) or chart.at("field", i) >= end:
         return 0, ""
@@ -144,31 +155,49 @@ def _after_office(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
 
 
 def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
-    if chart.at("title", i) or chart.at("title.prefix", i) and not chart.in_class("surname", i):
+    if chart.at("title", i) or (chart.at("title.prefix", i) and not chart.in_class("surname", i)):
         return 0, ""
     if chart.at("honorific", i):
         return 0, ""
     end = _name_end(chart, i, inside)
     before = chart.word(i - 1)
-    if before in ("anh", "em", "mẹ", "má", "bạn", "tướng") and chart.is_capital(i - 1) and not chart.opens_sentence(i - 1):
+    if (
+        before in ("anh", "em", "mẹ", "má", "bạn", "tướng")
+        and chart.is_capital(i - 1)
+        and not chart.opens_sentence(i - 1)
+    ):
         return 0, ""
-    if chart.place_end(i) >= end and not chart.in_class("surname", i) and before not in ("ông", "bà"):
+    if (
+        chart.place_end(i) >= end
+        and not chart.in_class("surname", i)
+        and before not in ("ông", "bà")
+    ):
         return 0, ""
-    if before not in ("ông", "bà") and (chart.at("field", i) >= end or chart.at("head.alone", i) >= end):
+    if before not in ("ông", "bà") and (
+        chart.at("field", i) >= end or chart.at("head.alone", i) >= end
+    ):
         return 0, ""
     return end, "person.cue"
 
 
-def _before_office(
-    chart: Chart, i: int, inside: set[int], offices: set[int]
-) -> tuple[int, str]:
+def _before_office(chart: Chart, i: int, inside: set[int], offices: set[int]) -> tuple[int, str]:
     """A name of two to four words before a comma or dash and an office: `Mark Cancian, Đại tá`."""
     end = _name_end(chart, i, inside)
     if not 2 <= end - i <= 4 or chart.word(end) not in (",", "-") or end + 1 not in offices:
         return 0, ""
-    if chart.place_end(i) or find_body(chart, i)[0] or chart.at("doc.type", i) or i in chart.shouting:
+    if (
+        chart.place_end(i)
+        or find_body(chart, i)[0]
+        or chart.at("doc.type", i)
+        or i in chart.shouting
+    ):
         return 0, ""
-    if chart.at("honorific", i) or is_name_word(chart, i - 1) or chart.at("field", i) >= end or _is_place_name(chart, i):
+    if (
+        chart.at("honorific", i)
+        or is_name_word(chart, i - 1)
+        or chart.at("field", i) >= end
+        or _is_place_name(chart, i)
+    ):
         return 0, ""
     return end, "person.before-office"
 
@@ -176,7 +205,12 @@ def _before_office(
 def _listed(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     """A name of two to four words that follows a person and `và` or a comma."""
     end = _name_end(chart, i, inside)
-    if not 2 <= end - i <= 4 or chart.place_end(i) or find_body(chart, i)[0] or chart.at("doc.type", i):
+    if (
+        not 2 <= end - i <= 4
+        or chart.place_end(i)
+        or find_body(chart, i)[0]
+        or chart.at("doc.type", i)
+    ):
         return 0, ""
     if chart.at("field", i) >= end or i in chart.shouting:
         return 0, ""
@@ -189,7 +223,12 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     size = end - i
     if size < 2 or size > 5 or _is_place_name(chart, i):
         return 0, ""
-    if i > 0 and is_name_word(chart, i - 1) and (i - 1) not in inside and not chart.opens_sentence(i - 1):
+    if (
+        i > 0
+        and is_name_word(chart, i - 1)
+        and (i - 1) not in inside
+        and not chart.opens_sentence(i - 1)
+    ):
         return 0, ""
     place = chart.place_end(i)
     if chart.place_end(i + 1) >= end and size > 2 and chart.opens_sentence(i):
@@ -198,7 +237,9 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     if i in chart.shouting and size > 4:
         return 0, ""
-    if size == 2 and (i in chart.shouting or place or chart.opens_sentence(i) or chart.word(i - 1)[-1:].isdigit()):
+    if size == 2 and (
+        i in chart.shouting or place or chart.opens_sentence(i) or chart.word(i - 1)[-1:].isdigit()
+    ):
         return 0, ""
     if chart.at("honorific", i) and size < 4:
         return 0, ""
@@ -220,7 +261,12 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
             return
         if find_place(chart, i) >= j or chart.at("field", i) >= j or chart.at("credit", i) >= j:
             return
-        if chart.at("doc.type", i) or chart.at("title", i) or chart.at("head.compound", i) or chart.at("body.acronym", i) >= j:
+        if (
+            chart.at("doc.type", i)
+            or chart.at("title", i)
+            or chart.at("head.compound", i)
+            or chart.at("body.acronym", i) >= j
+        ):
             return
         names.append(Candidate(i, j, "PERSON", f"rule:{rule}"))
 
@@ -245,9 +291,12 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
 def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
     """Start and end of the names in a line that holds names only, with or without a remark."""
     match = _BYLINE.fullmatch(line)
-    if not match or match["names"].split()[0].lower() in _NO_NAME:
+    if not match or fold(match["names"].split()[0]) in load_lexicon().words["byline.not-name"]:
         return []
-    parts = [part.span(1) for part in _PART_OF_BYLINE.finditer(line, match.start("names"), match.end("names"))]
+    parts = [
+        part.span(1)
+        for part in _PART_OF_BYLINE.finditer(line, match.start("names"), match.end("names"))
+    ]
     named = bool(match["tail"] or match["lead"])
     if not (late or named):
         return []
@@ -282,7 +331,11 @@ def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[
             start = i
             if chart.word(i - 1) == "." and chart.is_joined(i) and _is_initial(chart, i - 1):
                 start = i - 2
-            elif is_name_word(chart, i - 1) and i - 1 not in taken and not chart.opens_sentence(i - 1):
+            elif (
+                is_name_word(chart, i - 1)
+                and i - 1 not in taken
+                and not chart.opens_sentence(i - 1)
+            ):
                 break
             if not is_name_word(chart, end) or end in taken:
                 found.append(Candidate(start, end, "PERSON", "rule:person.repeated"))

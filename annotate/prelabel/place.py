@@ -25,7 +25,12 @@ def run_end(chart: Chart, i: int, longest: int) -> int:
 
 def is_apostrophe(chart: Chart, i: int) -> bool:
     """Whether token `i` is an apostrophe inside a name (`H'Bia`)."""
-    return chart.word(i) == "'" and chart.is_joined(i) and chart.is_joined(i + 1) and chart.is_capital(i + 1)
+    return (
+        chart.word(i) == "'"
+        and chart.is_joined(i)
+        and chart.is_joined(i + 1)
+        and chart.is_capital(i + 1)
+    )
 
 
 def _begins_other(chart: Chart, i: int) -> bool:
@@ -51,9 +56,9 @@ def find_unit(chart: Chart, i: int) -> int:
     end = _name_of_unit(chart, i, level)
     if end:
         return end
-    if level < len(chart) and _LEVEL_NUMBER.fullmatch(chart.word(level)):
-        if chart.word(level).isdigit() or chart.text[chart.starts[level]].isupper():
-            return level + 1
+    numbered = _LEVEL_NUMBER.fullmatch(chart.word(level))
+    if numbered and (chart.word(level).isdigit() or chart.is_capital(level)):
+        return level + 1
     return chart.at("level-alone", i)
 
 

@@ -2,22 +2,17 @@
 
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
-from annotate.prelabel.org import COMPOUNDS, find_body
+from annotate.prelabel.org import find_body, is_compound
 from annotate.prelabel.place import find_unit, is_name_word, proper_place
 
 _OF_FIELD = frozenset({"bộ trưởng", "thứ trưởng", "quyền bộ trưởng", "cao ủy", "quốc vụ khanh"})
-_SUFFIXED = folded_words("cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn")
-_MISSIONS = frozenset({"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"})
-_NOT_PLACED = frozenset({"ủy viên", "thư ký", "thẩm phán"})
-_ALWAYS = frozenset(
-    {"thủ tướng", "phó thủ tướng", "tổng thống", "phó tổng thống", "chủ tịch nước", "tổng bí thư", "bộ trưởng",
-     "thứ trưởng", "ngoại trưởng", "đại sứ", "quyền bộ trưởng", "quyền thủ tướng", "phó chủ tịch nước", "quốc vương",
-     "thống đốc", "thị trưởng", "thẩm phán", "kiểm sát viên", "vụ trưởng", "cục trưởng", "chánh án", "bí thư",
-     "phó bí thư", "tham tán", "tổng lãnh sự", "tư lệnh", "phó trưởng ban", "đại biểu quốc hội"}
-)  # fmt: skip
-_OFFICE_BEFORE = folded_words(
-    "chức vụ danh làm giữ là bầu tân nguyên cựu cố phó ông bà chí vị trò nhiệm cử"
+_SUFFIXED = folded_words(
+    "cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn"
 )
+_MISSIONS = frozenset(
+    {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
+)
+_NOT_PLACED = frozenset({"ủy viên", "thư kí", "thẩm phán"})
 _PLACE_NAMES_BEFORE = folded_words("lăng khu tàng viên đài tượng đường")
 _KINDS = folded_words(
     "các ban ngành phòng đoàn thể sở vụ cục đơn vị ủy cơ quan , và huyện quận xã phường thành thị "
@@ -33,7 +28,14 @@ def find_positions(chart: Chart) -> list[Candidate]:
     found = []
     for i in sorted(starts):
         best: Candidate | None = None
-        for candidate in (_abbreviated(chart, i), _shared(chart, i), _titled(chart, i), _ranked(chart, i), _seated(chart, i), _plural(chart, i)):
+        for candidate in (
+            _abbreviated(chart, i),
+            _shared(chart, i),
+            _titled(chart, i),
+            _ranked(chart, i),
+            _seated(chart, i),
+            _plural(chart, i),
+        ):
             if candidate and (best is None or candidate.end > best.end):
                 best = candidate
         if best:
@@ -44,11 +46,21 @@ def find_positions(chart: Chart) -> list[Candidate]:
 def _abbreviated(chart: Chart, i: int) -> Candidate | None:
     """`CT`, `PCT UBND tỉnh` in lists of receivers."""
     end = chart.at("title.acronym", i)
-    if not end or chart.is_joined(i) or not (chart.word(i - 1) in ",;:-(các" or chart.word(i - 1) == "và"):
+    if (
+        not end
+        or chart.is_joined(i)
+        or not (chart.word(i - 1) in ",;:-(các" or chart.word(i - 1) == "và")
+    ):
         return None
     body, rule = find_body(chart, end)
     if body:
-        return Candidate(i, body, "POSITION", "rule:position.short", (Candidate(end, body, "ORG", f"rule:{rule}"),))
+        return Candidate(
+            i,
+            body,
+            "POSITION",
+            "rule:position.short",
+            (Candidate(end, body, "ORG", f"rule:{rule}"),),
+        )
     if chart.word(end) in (",", ";", ".", ":", ")", "và", "\n", ""):
         return Candidate(i, end, "POSITION", "rule:position.short")
     return None
@@ -79,20 +91,22 @@ def _seated(chart: Chart, i: int) -> Candidate | None:
         return None
     inner = Candidate(end, body, "ORG", f"rule:{rule}")
     bound = find_unit(chart, body) or chart.place_end(body)
-    if bound and chart.word(body) == "thành" and not chart.is_capital(body):
-        bound = bound if bound > body + 2 else bound
     return Candidate(i, bound or body, "POSITION", "rule:position.seat", (inner,))
 
 
 def _shared(chart: Chart, i: int) -> Candidate | None:
     """A title that shares its last word with the body: `Phó Trưởng ban Tuyên giáo Trung ương`."""
     end = chart.at("title.prefix", i)
-    if not end or (chart.word(end - 1) == "trưởng" and end == i + 1 and chart.word(i - 1) in _SUFFIXED):
+    if not end or (
+        chart.word(end - 1) == "trưởng" and end == i + 1 and chart.word(i - 1) in _SUFFIXED
+    ):
         return None
     best: Candidate | None = None
     word = chart.word(end - 1)
     for at in (end,):
-        if chart.at("title.modifier", at) or chart.at("title.modifier", at + 1) and chart.word(at) == "ban":
+        if chart.at("title.modifier", at) or (
+            chart.at("title.modifier", at + 1) and chart.word(at) == "ban"
+        ):
             return None
         body, rule = find_body(chart, at)
         if not body or rule in ("org.centre", "org.party-alone", "org.acronym"):
@@ -120,7 +134,7 @@ def _of_body(
     """Adds a body behind `của` to an office that already holds a body."""
     while chart.word(end) == "của" and len(inners) < 3:
         body, rule = find_body(chart, end + 1)
-        if not body or rule == "org.alone" and not chart.is_capital(end + 1):
+        if not body or (rule == "org.alone" and not chart.is_capital(end + 1)):
             break
         inners += (Candidate(end + 1, body, "ORG", f"rule:{rule}"),)
         end = body
@@ -129,12 +143,14 @@ def _of_body(
 
 def _titled(chart: Chart, i: int) -> Candidate | None:
     title = chart.at("title", i)
-    if not title or (not chart.is_capital(i) and chart.words[i - 1 : i + 1] and (chart.word(i - 1), chart.word(i)) in COMPOUNDS):
+    if not title or (not chart.is_capital(i) and is_compound(chart, i)):
         return None
     name = " ".join(chart.words[i:title])
     if chart.word(title) in ("quán", "đoàn") and name.endswith(("sứ", "sự", "đại diện")):
         return None
-    if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (chart.word(i - 1) == "đoàn" and name == "chủ tịch"):
+    if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (
+        chart.word(i - 1) == "đoàn" and name == "chủ tịch"
+    ):
         return None
     at = title
     while modifier := chart.at("title.modifier", at):
@@ -195,7 +211,11 @@ def _bound(chart: Chart, at: int) -> int:
         return chart.at("country", at + 1)
     if unit:
         return unit
-    if chart.word(at - 1) == "trưởng" and chart.word(at - 2) in ("thị", "tỉnh") and is_name_word(chart, at):
+    if (
+        chart.word(at - 1) == "trưởng"
+        and chart.word(at - 2) in ("thị", "tỉnh")
+        and is_name_word(chart, at)
+    ):
         return proper_place(chart, at)
     return max(chart.at("country", at), chart.at("world-city", at))
 
@@ -211,7 +231,7 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
         return True
     if chart.is_capital(end) and chart.in_class("surname", end):
         return True
-    return name in _ALWAYS or chart.word(i - 1) in _OFFICE_BEFORE
+    return name in chart.lexicon.words["title.unique"] or chart.in_class("title.cue", i - 1)
 
 
 def _plural(chart: Chart, i: int) -> Candidate | None:

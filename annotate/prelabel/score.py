@@ -1,8 +1,8 @@
 """How far a rule can be trusted: its observed precision on the sample corpus.
 
-`lexicons/scores.toml` is written by `scripts/fit_scores`. A rule seen `n` times and right `k` times scores
-`(k + 5 p) / (n + 5)`, where `p` is the precision of its label: additive smoothing towards the
-label, so that a rule seen twice is not called certain.
+`lexicons/scores.toml` is written by `scripts/fit_scores`. A rule seen `n` times and right `k`
+times scores `(k + 5 p) / (n + 5)`, where `p` is the precision of its label: additive smoothing
+towards the label, so that a rule seen twice is not called certain.
 """
 
 import tomllib

@@ -206,11 +206,14 @@ def default_instruction() -> str:
     )
     hosts = _names(HOSTS)
     guests = _names(GUESTS)
+    # Label Studio's page takes the margins and bullets of plain HTML away.
+    gap = 'style="margin-bottom: 10px"'
+    bullets = 'style="margin-bottom: 10px; padding-left: 20px; list-style: disc"'
     return (
-        f"<p>Quy ước gán nhãn {SCHEME_VERSION}. Bấm phím số của nhãn rồi kéo chuột; "
+        f"<p {gap}>Quy ước gán nhãn {SCHEME_VERSION}. Bấm phím số của nhãn rồi kéo chuột; "
         "Ctrl+Enter để gửi.</p>"
-        f"<ul>{rules}</ul>"
-        f"<p>Chỉ {guests} được nằm trong {hosts}, nhiều nhất hai lớp; "
+        f"<ul {bullets}>{rules}</ul>"
+        f"<p {gap}>Chỉ {guests} được nằm trong {hosts}, nhiều nhất hai lớp; "
         "các đoạn không bao giờ cắt chéo nhau.</p>"
         "<p>Đoạn không bắt đầu hay kết thúc bằng khoảng trắng hoặc dấu câu.</p>"
     )

@@ -1,0 +1,344 @@
+"""A project's own rules: lexicons and patterns named in `vipol.toml`, with no code.
+
+    [prelabel]
+    lexicons = ["lexicons/units.txt"]          # paths from the folder of vipol.toml
+
+    [[prelabel.pattern]]
+    name = "team"                              # may be left out
+    label = "ORG"
+    pattern = 'Tổ công tác số \\d+'             # a Python regular expression
+    # a group (?P<span>…) marks the span where the pattern also wants what stands around it
+
+A lexicon has the form of `annotate.prelabel.lexicon`. A section is a label in small letters
+(`[org]`, `[document-ref]`): its entries are spans. With `.capital` (`[org.capital]`) the mention
+must begin with a capital, with `.exact` it must have the capitals of the entry. A section with
+a name of the built-in lexicons (`[district]`, `[surname]`) adds to them, and the built-in
+rules use the entries as their own.
+
+Where a project's rule and a built-in one cannot both stand, the project's wins; of two spans
+of one label where one holds the other, the longer wins, as the scheme wants.
+"""
+
+import re
+import tomllib
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from annotate.document import Document, Span, sort_spans
+from annotate.errors import DataError
+from annotate.prelabel.candidate import Candidate
+from annotate.prelabel.chart import Chart, build_chart
+from annotate.prelabel.lexicon import (
+    WORD_CLASSES,
+    Case,
+    Entry,
+    Lexicon,
+    has_case,
+    load_lexicon,
+    read_lexicon,
+    read_lexicons,
+)
+from annotate.scheme import LABEL_NAMES, may_contain
+from annotate.text import fold, fold_look_alikes
+
+PROJECT_FILE = "vipol.toml"
+"""Where a project's settings stand, in the folder that the command is run in."""
+
+SOURCE_PREFIX = "project:"
+
+_CASES: dict[str, Case] = {"": "any", "capital": "first", "exact": "exact"}
+_PATTERN_KEYS = frozenset({"label", "pattern", "name"})
+_HEADER = re.compile(r"^\s*\[\[\s*prelabel\s*\.\s*pattern\s*\]\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One `[[prelabel.pattern]]`, compiled; `where` is its file and line."""
+
+    label: str
+    expression: re.Pattern[str]
+    source: str
+    where: str
+
+
+class ProjectRules:
+    """A project's lexicons and patterns, ready to label."""
+
+    def __init__(self, entries: Sequence[Entry], patterns: Sequence[Pattern]) -> None:
+        """`entries` are those of the project's lexicons, sections as their labels."""
+        own = [entry for entry in entries if _label_and_case(entry.label)]
+        added = [entry for entry in entries if not _label_and_case(entry.label)]
+        self.entries = tuple(entries)
+        self.patterns = tuple(patterns)
+        self._lexicon = Lexicon([*read_lexicons(), *added]) if added else load_lexicon()
+        self._automaton = _compile(own)
+
+    def build_chart(self, text: str) -> Chart:
+        """The chart of a text, with the entries that the project adds to built-in classes."""
+        return build_chart(text, self._lexicon)
+
+    def find(self, chart: Chart) -> list[Candidate]:
+        """What the project's own rules propose, longest first at each place.
+
+        A match counts only where it begins and ends with a token (`annotate.tokens`).
+        """
+        first = {start: number for number, start in enumerate(chart.starts)}
+        after = {end: number for number, end in enumerate(chart.ends, start=1)}
+        found: dict[Candidate, None] = {}
+        for start, end, label, source in self._matches(chart):
+            i, j = first.get(start), after.get(end)
+            if i is not None and j is not None:
+                found[Candidate(i, j, label, source)] = None
+        return sorted(found, key=lambda c: (c.start, -c.end))
+
+    def find_candidates(self, chart: Chart) -> list[Candidate]:
+        """What all rules propose: the project's, and the built-in ones that may stand with them."""
+        from annotate.prelabel import find_candidates
+
+        return give_way(find_candidates(chart), self.find(chart))
+
+    def label_document(self, document: Document) -> tuple[Span, ...]:
+        """Spans of the project's and the built-in rules together (see
+        `annotate.prelabel.label_document`); the project's have a source `project:…`."""
+        from annotate.prelabel.resolve import resolve
+
+        chart = self.build_chart(document.text)
+        return sort_spans(resolve(chart, self.find_candidates(chart)))
+
+    def _matches(self, chart: Chart) -> Iterator[tuple[int, int, str, str]]:
+        if self._automaton is not None:
+            for last, (length, found) in self._automaton.iter(chart.folded):
+                start, end = last + 1 - length, last + 1
+                for label, case, natural, source in found:
+                    if has_case(chart.text, start, end, natural, case):
+                        yield start, end, label, source
+        for pattern in self.patterns:
+            group = "span" if "span" in pattern.expression.groupindex else 0
+            for match in pattern.expression.finditer(chart.text):
+                start, end = match.span(group)
+                if start < end:
+                    yield start, end, pattern.label, pattern.source
+
+
+def _compile(entries: Sequence[Entry]) -> Any:
+    import ahocorasick
+
+    keys: dict[str, list[tuple[str, Case, str, str]]] = {}
+    for entry in entries:
+        label, case = _label_and_case(entry.label) or ("", "any")
+        file = Path(entry.where.rpartition(":")[0]).name
+        source = f"{SOURCE_PREFIX}{file}[{entry.label}]"
+        keys.setdefault(fold(entry.text), []).append(
+            (label, case, fold_look_alikes(entry.text), source)
+        )
+    if not keys:
+        return None
+    automaton: Any = ahocorasick.Automaton()
+    for key, found in keys.items():
+        automaton.add_word(key, (len(key), tuple(dict.fromkeys(found))))
+    automaton.make_automaton()
+    return automaton
+
+
+def _label_and_case(section: str) -> tuple[str, Case] | None:
+    """The label that a section stands for and the capitals its entries want, or None."""
+    name, _, case = section.partition(".")
+    label = name.upper().replace("-", "_")
+    return (label, _CASES[case]) if label in LABEL_NAMES and case in _CASES else None
+
+
+def give_way(built_in: Sequence[Candidate], own: Sequence[Candidate]) -> list[Candidate]:
+    """The project's candidates and those built-in ones that may stand with all of them.
+
+    A built-in POSITION takes the project's candidates inside it among its inner spans, a POSITION
+    of the project the built-in ones inside it.
+    """
+    if not own:
+        return list(built_in)
+    own = _without_shorter(own, built_in)
+    ordered = sorted(own, key=lambda c: c.start)
+    starts = [c.start for c in ordered]
+    longest = max((c.end - c.start for c in ordered), default=0)
+
+    def near(candidate: Candidate) -> list[Candidate]:
+        low = bisect_left(starts, candidate.start - longest)
+        high = bisect_left(starts, candidate.end)
+        return [c for c in ordered[low:high] if c.end > candidate.start]
+
+    kept = []
+    for candidate in built_in:
+        around = near(candidate)
+        if all(_may_stand_together(candidate, other) for other in around):
+            kept.append(_with_guests(candidate, around))
+    hosts = [_with_guests(c, kept) if c.label == "POSITION" else c for c in own]
+    return [*hosts, *kept]
+
+
+def _without_shorter(own: Sequence[Candidate], built_in: Sequence[Candidate]) -> list[Candidate]:
+    """The project's candidates but those that lie in a longer built-in one of their label."""
+    reach: dict[str, list[tuple[int, int]]] = {}
+    for label in {c.label for c in own}:
+        furthest = 0
+        table = reach.setdefault(label, [])
+        for c in sorted((c for c in built_in if c.label == label), key=lambda c: c.start):
+            furthest = max(furthest, c.end)
+            table.append((c.start, furthest))
+    kept = []
+    for c in own:
+        table = reach[c.label]
+        place = bisect_left(table, (c.start + 1, 0)) - 1
+        longer = place >= 0 and table[place][1] >= c.end
+        same = longer and any(b.start == c.start and b.end == c.end for b in built_in)
+        if not longer or same:
+            kept.append(c)
+    return kept
+
+
+def _may_stand_together(built_in: Candidate, own: Candidate) -> bool:
+    if (built_in.start, built_in.end) == (own.start, own.end):
+        return False
+    if built_in.start <= own.start and own.end <= built_in.end:
+        return may_contain(built_in.label, own.label)
+    if own.start <= built_in.start and built_in.end <= own.end:
+        return may_contain(own.label, built_in.label)
+    return False
+
+
+def _with_guests(host: Candidate, others: Sequence[Candidate]) -> Candidate:
+    """A POSITION with those of `others` that may lie in it; its own guests give way to them."""
+    if host.label != "POSITION":
+        return host
+    guests = [
+        c
+        for c in others
+        if host.start <= c.start
+        and c.end <= host.end
+        and c.end - c.start < host.end - host.start
+        and may_contain(host.label, c.label)
+    ]
+    if not guests:
+        return host
+    own = [g for g in host.inner if all(g.end <= c.start or c.end <= g.start for c in guests)]
+    return replace(host, inner=(*guests, *own))
+
+
+# --- reading vipol.toml -----------------------------------------------------------------------
+
+
+def read_project_rules(path: str | Path = PROJECT_FILE) -> ProjectRules | None:
+    """The rules that `vipol.toml` names; None where the file does not exist or names none.
+
+    Raises DataError, with file and line, for TOML that cannot be read, an unknown setting, a
+    label that the scheme does not know, a pattern that is no regular expression or matches
+    nothing at all, and a bad line of a lexicon.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    text = _read(path)
+    try:
+        settings = tomllib.loads(text).get("prelabel", {})
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path}: not TOML: {error}") from None
+    lines = text.splitlines()
+    here = f"{path}:{_line_of(lines, r'^\s*\[\[?\s*prelabel\b|^\s*prelabel\b')}"
+    if not isinstance(settings, dict):
+        raise DataError(f"{here}: 'prelabel' must be a table; write [prelabel]")
+    unknown = sorted(settings.keys() - {"lexicons", "pattern"})
+    if unknown:
+        line = _line_of(lines, rf"^\s*(?:\[+\s*prelabel\s*\.\s*)?{re.escape(unknown[0])}\b")
+        raise DataError(
+            f"{path}:{line}: unknown setting {unknown[0]!r} under [prelabel]; "
+            "known: lexicons, pattern"
+        )
+    entries = list(_read_entries(settings.get("lexicons", []), path, lines))
+    patterns = list(_read_patterns(settings.get("pattern", []), path, lines))
+    return ProjectRules(entries, patterns) if entries or patterns else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
+def _line_of(lines: Sequence[str], expression: str, start: int = 0) -> int:
+    """Number, from 1, of the first line from `start` on that begins so; 1 where there is none."""
+    wanted = re.compile(expression)
+    for number in range(start, len(lines)):
+        if wanted.match(lines[number]):
+            return number + 1
+    return start + 1
+
+
+def _read_entries(names: Any, path: Path, lines: Sequence[str]) -> Iterator[Entry]:
+    where = f"{path}:{_line_of(lines, r'^\s*lexicons\b')}"
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f'{where}: lexicons must be a list of paths: lexicons = ["units.txt"]')
+    known = set(load_lexicon().classes) | WORD_CLASSES
+    for name in names:
+        file = path.parent / name
+        if not file.is_file():
+            raise DataError(f"{where}: {file}: no such lexicon; paths start at {path.parent}")
+        for entry in read_lexicon(file):
+            if not _label_and_case(entry.label) and entry.label not in known:
+                raise DataError(
+                    f"{entry.where}: an entry of the unknown section [{entry.label}]; wanted a "
+                    "label ([org], [org.capital], [org.exact]) or a built-in class "
+                    f"({', '.join(sorted(known)[:4])}, …)"
+                )
+            yield entry
+
+
+def _read_patterns(tables: Any, path: Path, lines: Sequence[str]) -> Iterator[Pattern]:
+    headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        line = _line_of(lines, r"^\s*(?:\[\s*prelabel\s*\.\s*)?pattern\b")
+        raise DataError(f"{path}:{line}: patterns must be tables; write [[prelabel.pattern]]")
+    for number, table in enumerate(tables):
+        start = headers[number] if number < len(headers) else 0
+        yield _read_pattern(table, path, lines, start, number + 1)
+
+
+def _read_pattern(
+    table: dict[str, Any], path: Path, lines: Sequence[str], start: int, number: int
+) -> Pattern:
+    def at(key: str) -> str:
+        return f"{path}:{_line_of(lines, rf'^\s*{re.escape(key)}\s*=', start)}"
+
+    here = f"{path}:{start + 1}"
+    for key in ("label", "pattern"):
+        if key not in table:
+            raise DataError(f"{here}: pattern {number} lacks {key!r}; add {key} = '…'")
+    for key in sorted(table):
+        if key not in _PATTERN_KEYS:
+            raise DataError(
+                f"{at(key)}: unknown setting {key!r} of a pattern; known: label, name, pattern"
+            )
+        if not isinstance(table[key], str) or not table[key]:
+            raise DataError(f"{at(key)}: {key!r} must be a string that is not empty")
+    label = table["label"]
+    if label not in LABEL_NAMES:
+        raise DataError(
+            f"{at('label')}: the unknown label {label!r}; labels: {', '.join(LABEL_NAMES)}"
+        )
+    try:
+        expression = re.compile(table["pattern"])
+    except re.error as error:
+        raise DataError(
+            f"{at('pattern')}: {table['pattern']!r} is no regular expression: {error.msg} "
+            f"at character {error.pos}"
+        ) from None
+    if expression.match(""):
+        raise DataError(
+            f"{at('pattern')}: {table['pattern']!r} also matches nothing at all; "
+            "put + for *, or name a word that must be there"
+        )
+    source = f"{SOURCE_PREFIX}pattern.{table.get('name', number)}"
+    return Pattern(label, expression, source, at("pattern"))
