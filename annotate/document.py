@@ -273,7 +273,8 @@ def read_documents(
     """Documents of a JSON Lines file, one at a time (`-` is standard input).
 
     labelled: every line must have `entities`.
-    annotations: the pair of id and `meta.annotator` is unique, not the id alone.
+    annotations: each line names `meta.annotator`; the pair of id and annotator is unique,
+    not the id alone.
 
     Blank lines are passed over. Raises DataError naming file, line and document for
     anything that is not allowed, for a repeated id, and for a file without documents.
@@ -285,6 +286,11 @@ def read_documents(
         for number, record in _json_lines(stream, name):
             where = f"{name}:{number}"
             document = document_from_dict(record, where, labelled=labelled)
+            if annotations and not isinstance(document.meta.get("annotator"), str):
+                raise DataError(
+                    f"{where} (document {document.id}): 'meta' does not name the 'annotator'; "
+                    "the file that vipol pull wrote was wanted"
+                )
             key = _key(document, annotations)
             if seen.add(key):
                 first = _first_line_with(path, key, annotations, before=number)
@@ -302,7 +308,7 @@ def read_documents(
 
 def _key(document: Document, annotations: bool) -> tuple[str, ...]:
     if annotations:
-        return (document.id, str(document.meta.get("annotator", "")))
+        return (document.id, document.meta["annotator"])
     return (document.id,)
 
 

@@ -20,7 +20,7 @@ GOLD = json.dumps(
             {"start": 0, "end": 22, "label": "POSITION"},
             {"start": 7, "end": 22, "label": "ORG"},
         ],
-        "meta": {"genre": "test"},
+        "meta": {"genre": "test", "annotator": "a"},
     },
     ensure_ascii=False,
 )
@@ -179,7 +179,7 @@ def test_prelabel_puts_entities_aside_and_keeps_the_text(tmp_path: Path, docs: P
     record = json.loads(out.read_text())
     assert record["id"] == "d1"
     assert record["text"] == TEXT
-    assert record["meta"] == {"genre": "test"}
+    assert record["meta"] == {"genre": "test", "annotator": "a"}
     assert all(e["source"] and 0 <= e["score"] <= 1 for e in record["entities"])
     assert {(e["start"], e["end"], e["label"]) for e in record["entities"]} == {
         (0, 22, "POSITION"),

@@ -130,6 +130,9 @@ def test_annotations_are_unique_by_id_and_annotator(tmp_path: Path) -> None:
     assert "this id and annotator stood already in line 1" in read_error(
         tmp_path, f"{one}\n{two}\n{one}\n", annotations=True
     )
+    assert ":1 (document d1): 'meta' does not name the 'annotator'" in read_error(
+        tmp_path, line(), annotations=True
+    )
 
 
 def test_a_missing_file_a_folder(tmp_path: Path) -> None:

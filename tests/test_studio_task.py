@@ -149,10 +149,13 @@ def test_what_became_of_the_prelabels() -> None:
         region(10, 12, "PERSON", id="10-12"),  # given another label
         region(20, 25, "DATE", id="new"),
     ]
-    assert compare_regions(before, after) == Fates(kept=1, changed=2, deleted=1, added=1)
-    assert compare_regions(before, before) == Fates(kept=4, changed=0, deleted=0, added=0)
-    assert compare_regions([], after) == Fates(kept=0, changed=0, deleted=0, added=4)
-    assert compare_regions(before, []) == Fates(kept=0, changed=0, deleted=4, added=0)
+    read_before, read_after = regions_to_spans(before), regions_to_spans(after)
+    assert compare_regions(before, read_after) == Fates(kept=1, changed=2, deleted=1, added=1)
+    assert compare_regions(before, read_before) == Fates(kept=4, changed=0, deleted=0, added=0)
+    assert compare_regions([], read_after) == Fates(kept=0, changed=0, deleted=0, added=4)
+    assert compare_regions(before, regions_to_spans([])) == Fates(
+        kept=0, changed=0, deleted=4, added=0
+    )
 
 
 def test_the_hash_is_of_the_very_characters() -> None:

@@ -89,6 +89,8 @@ def _seconds_to_wait(error: BaseException) -> float | None:
         then = parsedate_to_datetime(after)
     except ValueError:
         return _PATIENCE
+    if then.tzinfo is None:  # how the parser reads -0000
+        then = then.replace(tzinfo=UTC)
     return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 

@@ -45,11 +45,9 @@ def find_candidates(chart: Chart) -> list[Candidate]:
 
 
 def _dates(chart: Chart) -> list[Candidate]:
-    token_at = {start: n for n, start in enumerate(chart.starts)}
-    token_after = {end: n for n, end in enumerate(chart.ends, start=1)}
     found = []
     for start, end, rule in find_dates(chart):
-        i, j = token_at.get(start), token_after.get(end)
+        i, j = chart.first.get(start), chart.after.get(end)
         if i is not None and j is not None:
             found.append(Candidate(i, j, "DATE", rule))
     return found

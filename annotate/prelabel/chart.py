@@ -18,7 +18,9 @@ class Chart:
     """Tokens of a text by number, and for each lexicon class where its entries begin and end.
 
     `hits[label][i]` is the token number after the longest entry of that class that begins at
-    token `i`. Tokens are those of `annotate.tokens` over the folded text, line breaks too.
+    token `i`. `first` gives the token that begins at an offset, `after` the token number after
+    the token that ends at one. Tokens are those of `annotate.tokens` over the folded text, and
+    line breaks.
     """
 
     text: str
@@ -31,6 +33,8 @@ class Chart:
     every: dict[str, dict[int, list[int]]]
     capitals: list[bool]
     names: list[bool]
+    first: dict[int, int]
+    after: dict[int, int]
     shouting: set[int] = field(default_factory=set)
     places: dict[int, int] = field(default_factory=dict)
     inside_places: set[int] = field(default_factory=set)
@@ -114,7 +118,9 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
                     every[label].setdefault(i, []).append(j)
     capitals = [text[start].isupper() for start in starts]
     names = [capital and word.isalnum() for capital, word in zip(capitals, words, strict=True)]
-    chart = Chart(text, folded, words, starts, ends, hits, lexicon, every, capitals, names)
+    chart = Chart(
+        text, folded, words, starts, ends, hits, lexicon, every, capitals, names, first, after
+    )
     chart.shouting = _find_shouting(chart)
     for label in _PLACES:
         for i, j in hits[label].items():

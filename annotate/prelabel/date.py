@@ -138,7 +138,7 @@ def find_dates(chart: Chart) -> Iterator[tuple[int, int, str]]:
         after = folded[match.end() : match.end() + 1]
         bracket = before.endswith("(") and after in (")", ",", ";")
         bracket = bracket or (after == ")" and bool(_DATELINE.search(before)))
-        if bracket or _BARE_CUE.search(before):
+        if bracket or match.group().endswith("lịch") or _BARE_CUE.search(before):
             yield match.start(), match.end(), "rule:date.bare"
     for match in _BARE_YEAR.finditer(folded):
         before = folded[max(0, match.start() - 16) : match.start()]

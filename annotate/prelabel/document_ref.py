@@ -73,8 +73,8 @@ class _Finder:
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
         self.folded = chart.folded
-        self.token_at = {start: n for n, start in enumerate(chart.starts)}
-        self.token_after = {end: n for n, end in enumerate(chart.ends, start=1)}
+        self.token_at = chart.first
+        self.token_after = chart.after
         self.found: list[tuple[int, int, str]] = []
 
     def end_of(self, token: int) -> int:
@@ -215,16 +215,18 @@ class _Finder:
         if with_body > end and not identified:
             ordinal = _ORDINAL_AT.match(self.folded, with_body)
             if ordinal:
-                return self.term(ordinal.end()), "document.congress"
+                return ordinal.end(), "document.congress"
             if self.folded[end + 1 : with_body] in ("đảng",):
                 return with_body, "document.congress"
             return with_body, "document.congress"
         if identified:
-            return self.term(end), "document.congress"
+            return max(end, with_body if self.is_party(end) else 0), "document.congress"
         return 0, ""
 
-    def term(self, end: int) -> int:
-        return end
+    def is_party(self, end: int) -> bool:
+        """Whether a party body follows directly: `Đại hội lần thứ XVII Đảng bộ thành phố`."""
+        token = self.token_after.get(end)
+        return token is not None and self.chart.at("head.party", token) > 0
 
     def with_body(self, end: int) -> int:
         """End of a body that follows directly, or `end`."""
@@ -458,15 +460,13 @@ class _Finder:
         close = chart.text.find(_CLOSE[match.group(1)], match.end(), match.end() + _LONGEST_TITLE)
         if close < 0 or "\n" in chart.text[match.end() : close]:
             return 0, ""
-        if chart.word(i) in ("báo", "đề", "chỉ", "phim", "sách") and chart.word(i) != "sách":
-            return 0, ""
         return close + 1, "document.work"
 
     def parts(self) -> None:
         """Articles and clauses before a document that was found take it in."""
-        by_start = {start: end for start, end, _ in sorted(self.found)}
+        by_start: dict[int, int] = {}
         for start, end, _ in self.found:
-            by_start[start] = max(by_start[start], end)
+            by_start[start] = max(by_start.get(start, 0), end)
         last = -1
         for head in _PART_HEAD.finditer(self.folded):
             if head.start() < last:
@@ -474,9 +474,9 @@ class _Finder:
             match = _PART.match(self.folded, head.start())
             if not match:
                 continue
-            end = by_start.get(match.end())
-            if end:
-                self.found.append((head.start(), end, "document.part"))
+            whole = by_start.get(match.end())
+            if whole:
+                self.found.append((head.start(), whole, "document.part"))
                 last = match.end()
 
 

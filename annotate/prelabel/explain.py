@@ -74,14 +74,16 @@ def explain_document(document: Document, rules: ProjectRules | None = None) -> E
         own = rules.find(chart)
         spans = resolve(chart, rules.find_candidates(chart))
         candidates = [*candidates, *own]
-        entries = [*read_lexicons(), *rules.entries]
+        index = _index([*read_lexicons(), *rules.entries])
     else:
         spans = resolve(chart, candidates)
-        entries = []
-    return _explain(document, chart, candidates, sort_spans(spans), _index(entries) or _built_in())
+        index = _built_in()
+    return _explain(document, chart, candidates, sort_spans(spans), index)
 
 
-def list_proposals(chart: Chart, candidates: Iterable[Candidate]) -> dict[tuple[int, int, str], list[str]]:
+def list_proposals(
+    chart: Chart, candidates: Iterable[Candidate]
+) -> dict[tuple[int, int, str], list[str]]:
     """The sources that propose each span (place and label), inner candidates among them."""
     sources: dict[tuple[int, int, str], dict[str, None]] = defaultdict(dict)
     for candidate in candidates:

@@ -56,8 +56,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
     offices = {candidate.start for candidate in taken if candidate.label == "POSITION"}
     found: dict[int, Candidate] = {}
     for i, end in chart.hits["known"].items():
-        office = i - 2 if chart.words[max(0, i - 2) : i] == ["chủ", "tịch"] else i
-        if not _is_place_name(chart, i) and not _is_place_name(chart, office):
+        if not _is_place_name(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
     for i, is_name in enumerate(chart.names):
@@ -127,6 +126,8 @@ def _is_initial(chart: Chart, stop: int) -> bool:
 
 def _is_place_name(chart: Chart, i: int) -> bool:
     """Whether the words before token `i` make a name into that of a place, prize or body."""
+    if i > 2 and chart.words[i - 2 : i] == ["chủ", "tịch"]:
+        i -= 2
     if chart.in_class("not-name", i - 1):
         return True
     for size in (2, 3):
@@ -167,11 +168,8 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         and not chart.opens_sentence(i - 1)
     ):
         return 0, ""
-    if (
-        chart.place_end(i) >= end
-        and not chart.in_class("surname", i)
-        and before not in ("ông", "bà")
-    ):
+    named = before not in ("ông", "bà") and chart.place_end(i) >= end
+    if named and (chart.at("country", i) or not chart.in_class("surname", i)):
         return 0, ""
     if before not in ("ông", "bà") and (
         chart.at("field", i) >= end or chart.at("head.alone", i) >= end
@@ -248,8 +246,7 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
 
 def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> list[Candidate]:
     """Names that stand alone on a line, and names behind `Ảnh:` and its like."""
-    token_at = {start: n for n, start in enumerate(chart.starts)}
-    token_after = {end: n for n, end in enumerate(chart.ends, start=1)}
+    token_at, token_after = chart.first, chart.after
     names: list[Candidate] = []
     text = chart.text
 
@@ -259,7 +256,9 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
             return
         if any(chart.in_class("stop", k) and k in chart.shouting for k in range(i, j)):
             return
-        if find_place(chart, i) >= j or chart.at("field", i) >= j or chart.at("credit", i) >= j:
+        if "." not in text[start:end] and find_place(chart, i) >= j:
+            return
+        if chart.at("field", i) >= j or chart.at("credit", i) >= j:
             return
         if (
             chart.at("doc.type", i)

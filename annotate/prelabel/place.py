@@ -49,7 +49,7 @@ def find_unit(chart: Chart, i: int) -> int:
     `phường 5`, `tỉnh`); 0 for none."""
     named = chart.at("province", i)
     if named:
-        return named
+        return max(named, chart.place_end(i))
     level = chart.at("level", i)
     if not level or chart.at("head.party", i) or chart.at("body.capital", i):
         return 0

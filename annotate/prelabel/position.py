@@ -6,6 +6,7 @@ from annotate.prelabel.org import find_body, is_compound
 from annotate.prelabel.place import find_unit, is_name_word, proper_place
 
 _OF_FIELD = frozenset({"bộ trưởng", "thứ trưởng", "quyền bộ trưởng", "cao ủy", "quốc vụ khanh"})
+_HEADS_OF_MINISTERS = frozenset({"bộ", "văn", "ủy", "phủ"})
 _SUFFIXED = folded_words(
     "cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn"
 )
@@ -146,6 +147,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     if not title or (not chart.is_capital(i) and is_compound(chart, i)):
         return None
     name = " ".join(chart.words[i:title])
+    if name == "quốc vương" and chart.in_class("surname", i - 1) and chart.is_capital(i - 1):
+        return None
     if chart.word(title) in ("quán", "đoàn") and name.endswith(("sứ", "sự", "đại diện")):
         return None
     if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (
@@ -168,6 +171,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     if body and rule == "org.alone" and not chart.is_capital(at):
         body = 0
     if body and rule == "org.centre" and not name.endswith("viên"):
+        body = 0
+    if name in _OF_FIELD and chart.at("field", at) and chart.word(at) not in _HEADS_OF_MINISTERS:
         body = 0
     if body:
         inners = (Candidate(at, body, "ORG", f"rule:{rule}"),)

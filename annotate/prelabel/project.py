@@ -244,9 +244,9 @@ def read_project_rules(path: str | Path = PROJECT_FILE) -> ProjectRules | None:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path}: not TOML: {error}") from None
     lines = text.splitlines()
-    here = f"{path}:{_line_of(lines, r'^\s*\[\[?\s*prelabel\b|^\s*prelabel\b')}"
     if not isinstance(settings, dict):
-        raise DataError(f"{here}: 'prelabel' must be a table; write [prelabel]")
+        line = _line_of(lines, r"^\s*prelabel\b")
+        raise DataError(f"{path}:{line}: 'prelabel' must be a table; write [prelabel]")
     unknown = sorted(settings.keys() - {"lexicons", "pattern"})
     if unknown:
         line = _line_of(lines, rf"^\s*(?:\[+\s*prelabel\s*\.\s*)?{re.escape(unknown[0])}\b")
@@ -278,7 +278,8 @@ def _line_of(lines: Sequence[str], expression: str, start: int = 0) -> int:
 
 
 def _read_entries(names: Any, path: Path, lines: Sequence[str]) -> Iterator[Entry]:
-    where = f"{path}:{_line_of(lines, r'^\s*lexicons\b')}"
+    line = _line_of(lines, r"^\s*lexicons\b")
+    where = f"{path}:{line}"
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f'{where}: lexicons must be a list of paths: lexicons = ["units.txt"]')
     known = set(load_lexicon().classes) | WORD_CLASSES
@@ -310,7 +311,8 @@ def _read_pattern(
     table: dict[str, Any], path: Path, lines: Sequence[str], start: int, number: int
 ) -> Pattern:
     def at(key: str) -> str:
-        return f"{path}:{_line_of(lines, rf'^\s*{re.escape(key)}\s*=', start)}"
+        line = _line_of(lines, rf"^\s*{re.escape(key)}\s*=", start)
+        return f"{path}:{line}"
 
     here = f"{path}:{start + 1}"
     for key in ("label", "pattern"):

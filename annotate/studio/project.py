@@ -200,21 +200,20 @@ def _hint_tags(label: Label) -> str:
 def default_instruction() -> str:
     """A summary of the scheme for annotators, in Vietnamese HTML."""
     rules = "".join(
-        f"<li><b>{escape(label.vietnamese)}</b> ({label.name}, phím {label.hotkey}): "
+        f"<li>• <b>{escape(label.vietnamese)}</b> ({label.name}, phím {label.hotkey}): "
         f"{escape(label.hint)}</li>"
         for label in LABELS
     )
     hosts = _names(HOSTS)
     guests = _names(GUESTS)
-    # Label Studio's page takes the margins and bullets of plain HTML away.
-    gap = 'style="margin-bottom: 10px"'
-    bullets = 'style="margin-bottom: 10px; padding-left: 20px; list-style: disc"'
+    # Label Studio takes styles out of it and shows lists without bullets and paragraphs
+    # without space between them, so both are written.
     return (
-        f"<p {gap}>Quy ước gán nhãn {SCHEME_VERSION}. Bấm phím số của nhãn rồi kéo chuột; "
-        "Ctrl+Enter để gửi.</p>"
-        f"<ul {bullets}>{rules}</ul>"
-        f"<p {gap}>Chỉ {guests} được nằm trong {hosts}, nhiều nhất hai lớp; "
-        "các đoạn không bao giờ cắt chéo nhau.</p>"
+        f"<p>Quy ước gán nhãn {SCHEME_VERSION}. Bấm phím số của nhãn rồi kéo chuột; "
+        "Ctrl+Enter để gửi.</p><br>"
+        f"<ul>{rules}</ul><br>"
+        f"<p>Chỉ {guests} được nằm trong {hosts}, nhiều nhất hai lớp; "
+        "các đoạn không bao giờ cắt chéo nhau.</p><br>"
         "<p>Đoạn không bắt đầu hay kết thúc bằng khoảng trắng hoặc dấu câu.</p>"
     )
 

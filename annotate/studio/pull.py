@@ -25,7 +25,7 @@ from annotate.studio.connection import Connection
 from annotate.studio.project import Project
 from annotate.studio.task import (
     TEXT_NAME,
-    Region,
+    ReadRegions,
     compare_regions,
     hash_text,
     regions_to_spans,
@@ -100,9 +100,9 @@ def pull_annotations(
                 problems = [Problem(identity, annotator, url, reason, given=False)]
                 document = None
             else:
-                document, reasons = _read_annotation(
-                    origin, _meta(task, annotation, annotator, url), annotation, mend
-                )
+                read = regions_to_spans(annotation["result"] or [])
+                meta = _meta(task, annotation, read, annotator, url)
+                document, reasons = _read_annotation(origin, meta, read, mend)
                 given = document is not None
                 problems = [Problem(identity, annotator, url, why, given) for why in reasons]
             report.problems += problems
@@ -148,10 +148,15 @@ def _read_task(task: Mapping[str, Any]) -> Document | str:
 
 
 def _meta(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], annotator: str, url: str
+    task: Mapping[str, Any],
+    annotation: Mapping[str, Any],
+    read: ReadRegions,
+    annotator: str,
+    url: str,
 ) -> dict[str, Any]:
+    # The export holds the pre-labels that this annotator was shown, as they were then.
     shown = annotation.get("prediction") or {}
-    fates = compare_regions(shown.get("result") or [], annotation["result"] or [])
+    fates = compare_regions(shown.get("result") or [], read)
     return {
         "annotator": annotator,
         "guideline_version": (task.get("meta") or {}).get("scheme"),
@@ -172,14 +177,12 @@ def _meta(
 
 
 def _read_annotation(
-    origin: Document, meta: dict[str, Any], annotation: Mapping[str, Any], mend: bool
+    origin: Document, meta: dict[str, Any], read: ReadRegions, mend: bool
 ) -> tuple[Document | None, list[str]]:
     """The Document of one annotation (None where it is not legal) and what is wrong with it."""
     document = Document(origin.id, origin.text, (), origin.meta | meta)
     if meta["skipped"]:
         return document, []
-    regions: list[Region] = annotation["result"] or []
-    read = regions_to_spans(regions)
     blocking = list(read.problems)
     remarks: list[str] = []
     if mend:
@@ -189,7 +192,7 @@ def _read_annotation(
     spans: list[Span] = []
     for span in read.spans:
         inside = 0 <= span.start < span.end <= len(origin.text)
-        if inside and shows_other_text(origin.text, span, read.regions[span]):
+        if inside and shows_other_text(origin.text, span, read.regions[span.key]):
             blocking.append(f"{_place(span)} was drawn over another text than the one pushed")
         if inside and mend:
             trimmed = _trim(origin.text, span)

@@ -27,6 +27,7 @@ MODEL_VERSION = "vipol"
 
 Task = dict[str, Any]
 Region = dict[str, Any]
+SpanKey = tuple[int, int, str]
 
 
 def document_to_task(document: Document, model_version: str = MODEL_VERSION) -> Task:
@@ -102,11 +103,11 @@ def _span_to_region(text: str, span: Span) -> Region:
 
 @dataclass(frozen=True, slots=True)
 class ReadRegions:
-    """Spans read from regions, each with its region; spans that a second region says again; and
-    what could not be read."""
+    """Spans read from regions, and the region of each by `Span.key`; spans that a second region
+    says again; and what could not be read."""
 
     spans: tuple[Span, ...]
-    regions: Mapping[Span, Region]
+    regions: Mapping[SpanKey, Region]
     twice: tuple[Span, ...]
     problems: tuple[str, ...]
 
@@ -117,20 +118,20 @@ def regions_to_spans(regions: Sequence[Region]) -> ReadRegions:
     Nothing is checked against text or scheme here. A region that is no labelled place (no
     whole offsets, not exactly one label, a relation, …) becomes a problem.
     """
-    read: dict[Span, Region] = {}
-    seen: set[tuple[int, int, str]] = set()
+    read: dict[SpanKey, Region] = {}
+    spans: list[Span] = []
     twice: list[Span] = []
     problems: list[str] = []
     for region in regions:
         span = _region_to_span(region)
         if isinstance(span, str):
             problems.append(span)
-        elif span.key in seen:
+        elif (key := span.key) in read:
             twice.append(span)
         else:
-            seen.add(span.key)
-            read[span] = region
-    return ReadRegions(sort_spans(read), read, tuple(twice), tuple(problems))
+            read[key] = region
+            spans.append(span)
+    return ReadRegions(sort_spans(spans), read, tuple(twice), tuple(problems))
 
 
 def _region_to_span(region: Region) -> Span | str:
@@ -156,9 +157,10 @@ def shows_other_text(text: str, span: Span, region: Region) -> bool:
     and an n, and runs of spaces as one.
     """
     shown = region["value"].get("text")
-    if not isinstance(shown, str):
+    mention = text[span.start : span.end]
+    if not isinstance(shown, str) or shown == mention:
         return False
-    return _WHITE_SPACE.sub("", shown) != _WHITE_SPACE.sub("", text[span.start : span.end])
+    return _WHITE_SPACE.sub("", shown) != _WHITE_SPACE.sub("", mention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +173,14 @@ class Fates:
     added: int
 
 
-def compare_regions(before: Sequence[Region], after: Sequence[Region]) -> Fates:
-    """What became of the pre-labels `before` in the annotation `after`.
+def compare_regions(before: Sequence[Region], after: ReadRegions) -> Fates:
+    """What became of the pre-labels `before` in the annotation read as `after`.
 
     Same place and label is kept, whichever region says it; then the same region with another
     place or label is changed; the rest is deleted or added.
     """
-    first, then = regions_to_spans(before), regions_to_spans(after)
-    old = {span.key: region.get("id") for span, region in first.regions.items()}
-    new = {span.key: region.get("id") for span, region in then.regions.items()}
+    old = {key: region.get("id") for key, region in regions_to_spans(before).regions.items()}
+    new = {key: region.get("id") for key, region in after.regions.items()}
     kept = old.keys() & new.keys()
     moved = {old[key] for key in old.keys() - kept} & {new[key] for key in new.keys() - kept}
     changed = len(moved - {None})

@@ -1,0 +1,160 @@
+"""What a text looks like that the rules cannot read: another language, a legacy encoding, binary.
+
+Words with a letter beyond ASCII are asked whether they are Vietnamese syllables, as they stand and
+as each legacy encoding would read them. Vietnamese syllables are few: an onset, a rhyme and a
+tone of closed lists (Đoàn Thiện Thuật 1977, "Ngữ âm tiếng Việt"), so text that was read in
+the wrong encoding does not pass for it.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+_ENOUGH = 20_000
+"""Characters looked at: the first of a text show what it is."""
+
+_FEW_WORDS = 5
+"""Below this many words nothing is said of the language."""
+
+_ONSET = r"(?:ngh|ng|nh|th|tr|ch|gh|gi|kh|ph|qu|[bcdđghklmnprstvx])?"
+_RHYME = (
+    r"(?:uyê[nt]|uya|uyu|uy(?:nh|ch|[npt])?|iê(?:ng|[ucmnpt])|yê(?:ng|[umnt])"
+    r"|ươ(?:ng|[iucmnpt])|uô(?:ng|[icmnpt])|oa(?:ng|nh|ch|[iyocmnpt])?|oă(?:ng|[cmnt])"
+    r"|oe[ont]?|uê(?:nh|ch)?|uâ(?:ng|[ynt])|uơ|o{2}(?:ng|c)"
+    r"|a(?:ng|nh|ch|[iuyocmnpt])?|ă(?:ng|[cmnpt])|â(?:ng|[uycmnpt])|e(?:ng|[ocmnpt])?"
+    r"|ê(?:nh|ch|[umnpt])?|i(?:nh|ch|[aumnpt])?|o(?:ng|[icmnpt])?|ô(?:ng|[icmnpt])?"
+    r"|ơ[imnpt]?|u(?:ng|[aicmnpt])?|ư(?:ng|[aiucmnt])?|y|ia)"
+)
+_SYLLABLE = re.compile(_ONSET + _RHYME)
+_TONES = dict.fromkeys(map(ord, "\u0300\u0301\u0303\u0309\u0323"))
+
+_TCVN3 = str.maketrans(
+    "µ¸¶·¹¨»¾¼½Æ©ÇÊÈÉË®ÌÐÎÏÑªÒÕÓÔÖ×ÝØÜÞßãáâä«åèæçé¬êíëìîïóñòô\u00adõøö÷ùúýûüþ¡¢£¤¥¦§",
+    "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵĂÂÊÔƠƯĐ",
+)
+"""TCVN 5712:1993 VN3 (`.VnTime` fonts) read as windows-1252."""
+
+_VNI_MARKS = {
+    "ù": "\u0301", "ø": "\u0300", "û": "\u0309", "õ": "\u0303", "ï": "\u0323",
+    "â": "\u0302", "á": "\u0302\u0301", "à": "\u0302\u0300", "å": "\u0302\u0309",
+    "ã": "\u0302\u0303", "ä": "\u0302\u0323",
+    "ê": "\u0306", "é": "\u0306\u0301", "è": "\u0306\u0300", "ú": "\u0306\u0309",
+    "ü": "\u0306\u0303", "ë": "\u0306\u0323",
+}  # fmt: skip
+_VNI_LETTERS = {"ñ": "đ", "ô": "ơ", "ö": "ư", "î": "ỵ", "æ": "ỉ", "ó": "ĩ", "ò": "ị"}
+_VNI_PIECE = re.compile(
+    f"([aeouyôö])([{''.join(_VNI_MARKS)}])|[{''.join(_VNI_LETTERS)}]", re.IGNORECASE
+)
+
+_WORD = re.compile(r"[^\W\d_]+")
+_LEGACY_WORD = re.compile(r"[^\s\d.,;:!?()\[\]\"'“”/_-]+")
+
+
+def describe_text(text: str) -> str | None:
+    """What keeps a text from being Vietnamese in Unicode, in words for a warning; None where
+    nothing does, and where the text has too few words (under five) to tell.
+
+    Looks at the first 20,000 characters. Such text should be given no spans.
+    """
+    text = text[:_ENOUGH]
+    if not text.strip():
+        return "is empty"
+    return _describe_bytes(text) or _describe_encoding(text) or _describe_language(text)
+
+
+def _describe_bytes(text: str) -> str | None:
+    odd = sum(
+        1
+        for char in text
+        if char == "\ufffd"
+        or (unicodedata.category(char) in ("Cc", "Co", "Cn", "Cs") and char not in "\n\t\r")
+    )
+    if odd * 20 > len(text):
+        return "looks like binary data or text in an unknown encoding; name a text file"
+    return None
+
+
+def _describe_encoding(text: str) -> str | None:
+    readings = {
+        "TCVN3 (.VnTime fonts)": _read_tcvn3,
+        "VNI": _read_vni,
+        "UTF-8 that was read as Latin-1": _read_mojibake,
+    }
+    words = [word for word in _LEGACY_WORD.findall(text) if not word.isascii()]
+    if len(words) < 2:
+        return None
+    as_it_is = _share_of_syllables(words)
+    if as_it_is > 0.5:
+        return None
+    shares = {name: _share_of_syllables(map(read, words)) for name, read in readings.items()}
+    best = max(shares, key=lambda name: shares[name])
+    if shares[best] > max(0.6, as_it_is + 0.2):
+        return f"looks like Vietnamese in {best}, not Unicode; convert it to UTF-8 first"
+    return None
+
+
+def _describe_language(text: str) -> str | None:
+    words = _WORD.findall(text)
+    if len(words) < _FEW_WORDS:
+        return None
+    script = _main_script(words)
+    if script != "LATIN":
+        return f"looks like text in {script.capitalize()} script, not Vietnamese"
+    marked = sum(1 for word in words if not word.isascii() and is_syllable(word))
+    if marked * 6 > len(words):
+        return None
+    plain = sum(1 for word in words if word.isascii() and is_syllable(word))
+    if (plain + marked) * 10 > len(words) * 8:
+        return "looks like Vietnamese typed without tone marks; put them back first"
+    return "looks like text in another language than Vietnamese"
+
+
+def _main_script(words: list[str]) -> str:
+    """The first word of the Unicode names of most letters: LATIN, CYRILLIC, CJK, HANGUL."""
+    scripts: Counter[str] = Counter()
+    for char, number in Counter("".join(words)).items():
+        scripts[unicodedata.name(char, "UNKNOWN").split()[0]] += number
+    return scripts.most_common(1)[0][0]
+
+
+def is_syllable(word: str) -> bool:
+    """Whether a word is built like a Vietnamese syllable: onset, rhyme, at most one tone."""
+    decomposed = unicodedata.normalize("NFD", word.lower())
+    bare = decomposed.translate(_TONES)
+    if len(decomposed) - len(bare) > 1:
+        return False
+    return _SYLLABLE.fullmatch(unicodedata.normalize("NFC", bare)) is not None
+
+
+def _share_of_syllables(words: Iterable[str]) -> float:
+    found = [is_syllable(part) for word in words for part in _WORD.findall(word)]
+    return sum(found) / len(found) if found else 0.0
+
+
+def _read_tcvn3(word: str) -> str:
+    return word.translate(_TCVN3)
+
+
+def _read_vni(word: str) -> str:
+    return _VNI_PIECE.sub(_join_vni, word.lower())
+
+
+def _join_vni(match: re.Match[str]) -> str:
+    base = match.group(1) or match.group()
+    base = _VNI_LETTERS.get(base, base)
+    return unicodedata.normalize("NFC", base + _VNI_MARKS.get(match.group(2) or "", ""))
+
+
+def _read_mojibake(word: str) -> str:
+    raw = b"".join(_byte_of(char) for char in word)
+    return raw.decode("utf-8", errors="ignore")
+
+
+def _byte_of(char: str) -> bytes:
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            return char.encode(encoding)
+        except UnicodeEncodeError:
+            continue
+    return b""
