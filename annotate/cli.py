@@ -14,7 +14,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from annotate import __version__
-from annotate.dataset.split import SplitBy
+from annotate.dataset.exports import ExportFormat
+from annotate.dataset.sentences import TokenConfig
+from annotate.dataset.split import Split, SplitBy
 from annotate.document import Document, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
@@ -38,8 +40,10 @@ studio = typer.Typer(
     rich_markup_mode=None,
 )
 train = typer.Typer(help="Train a baseline.", no_args_is_help=True, rich_markup_mode=None)
+import_ = typer.Typer(help="Take in others' data.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(studio, name="studio")
 app.add_typer(train, name="train")
+app.add_typer(import_, name="import")
 
 Output = Annotated[str, typer.Option("--output", "-o", help="File to write; - is stdout.")]
 ServerFolder = Annotated[
@@ -524,6 +528,107 @@ def choose_annotator(source: str, annotator: str) -> list[Document]:
             f"{source}: no annotations by {annotator!r}; annotators: {', '.join(sorted(names))}"
         )
     return chosen
+
+
+@app.command()
+def export(
+    source: Annotated[
+        str, typer.Argument(metavar="GOLD", help="Document file, built dataset or mark-up folder.")
+    ],
+    to: Annotated[ExportFormat, typer.Option(help="Format to write.")],
+    output: Output = "-",
+    tokens: Annotated[TokenConfig, typer.Option(help="Tokens of conll.")] = "syllable",
+    split: Annotated[
+        str | None, typer.Option(help="Split of the dataset: train, validation or test.")
+    ] = None,
+) -> None:
+    """Write documents in a format of other tools: CoNLL columns, spaCy, Label Studio.
+
+    Example: vipol export datasets/party-news --split test --to conll -o test.conll
+    """
+    from annotate.dataset.exports import export_documents
+
+    written = export_documents(load_gold(source, split), output, to, tokens=tokens)
+    say(f"exported {plural(written, 'document')} as {to}")
+
+
+@import_.command("conll")
+def import_conll_command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the dataset.")],
+    train: Annotated[Path | None, typer.Option(help="File of the train split.")] = None,
+    validation: Annotated[Path | None, typer.Option(help="File of the validation split.")] = None,
+    test: Annotated[Path | None, typer.Option(help="File of the test split.")] = None,
+    label_map: Annotated[
+        Path | None, typer.Option(help="TOML file: their labels to the ones wanted.")
+    ] = None,
+    token_column: Annotated[int, typer.Option(min=1, help="Column of the token.")] = 1,
+    tag_column: Annotated[int, typer.Option(min=1, help="Column of the IOB2 tag.")] = 2,
+    inner_column: Annotated[
+        int | None, typer.Option(min=1, help="Column of a second layer's tag.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the data, as cc-by-4.0.")] = None,
+) -> None:
+    """Make a dataset of others' column files; their tokens and labels stay theirs.
+
+    Example: vipol import conll --train train.conll --test test.conll -o datasets/theirs
+    """
+    from annotate.dataset.conll import Columns
+    from annotate.dataset.imports import import_conll, read_label_map
+
+    named: dict[Split, Path | None] = {"train": train, "validation": validation, "test": test}
+    report = import_conll(
+        {split: path for split, path in named.items() if path},
+        output,
+        columns=Columns(token_column, tag_column, inner_column),
+        labels=read_label_map(label_map) if label_map else None,
+        licence=licence,
+    )
+    say(str(report))
+
+
+@app.command()
+def publish(
+    source: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder of a built dataset.")],
+    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Send it; without this, only show.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = (
+        False
+    ),
+    pull_request: Annotated[
+        bool, typer.Option("--pull-request", help="Propose the change instead of making it.")
+    ] = False,
+    version: Annotated[
+        str | None, typer.Option(help="Version to tag, as 1.2.0.  [default: the next]")
+    ] = None,
+    note: Annotated[str, typer.Option(help="What changed, for the change log.")] = "",
+) -> None:
+    """Publish a dataset on the Hugging Face Hub; without --yes, show what would go.
+
+    The token comes from HF_TOKEN or the Hub's own login.
+
+    Example: vipol publish datasets/party-news --repo my-lab/party-news
+    """
+    import time
+
+    from annotate.dataset.publish import plan_publication
+    from annotate.dataset.publish import publish as publish_plan
+
+    def wait(seconds: float) -> None:
+        say(f"the Hub asks to wait {seconds:.0f} s")
+        time.sleep(seconds)
+
+    plan = plan_publication(
+        source,
+        repo,
+        version=version,
+        note=note,
+        private=private,
+        pull_request=pull_request,
+        wait=wait,
+    )
+    print(plan)
+    if yes:
+        print(publish_plan(plan, wait=wait))
 
 
 # --- models and scores --------------------------------------------------------------------

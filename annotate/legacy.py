@@ -9,13 +9,15 @@ the wrong encoding does not pass for it.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 
 _ENOUGH = 20_000
 """Characters looked at: the first of a text show what it is."""
 
-_FEW_WORDS = 5
-"""Below this many words nothing is said of the language."""
+_FEW_WORDS = 10
+"""Below this many words nothing is said of the language: a caption may be all names."""
+
+_FEW_OF_SCRIPT = 3
+"""Below this many words nothing is said of the script."""
 
 _ONSET = r"(?:ngh|ng|nh|th|tr|ch|gh|gi|kh|ph|qu|[bcdđghklmnprstvx])?"
 _RHYME = (
@@ -48,19 +50,18 @@ _VNI_PIECE = re.compile(
 )
 
 _WORD = re.compile(r"[^\W\d_]+")
-_LEGACY_WORD = re.compile(r"[^\s\d.,;:!?()\[\]\"'“”/_-]+")
 
 
 def describe_text(text: str) -> str | None:
     """What keeps a text from being Vietnamese in Unicode, in words for a warning; None where
-    nothing does, and where the text has too few words (under five) to tell.
+    nothing does, and where the text has too few words (under ten) to tell.
 
     Looks at the first 20,000 characters. Such text should be given no spans.
     """
     text = text[:_ENOUGH]
     if not text.strip():
         return "is empty"
-    return _describe_bytes(text) or _describe_encoding(text) or _describe_language(text)
+    return _describe_encoding(text) or _describe_bytes(text) or _describe_language(text)
 
 
 def _describe_bytes(text: str) -> str | None:
@@ -81,26 +82,26 @@ def _describe_encoding(text: str) -> str | None:
         "VNI": _read_vni,
         "UTF-8 that was read as Latin-1": _read_mojibake,
     }
-    words = [word for word in _LEGACY_WORD.findall(text) if not word.isascii()]
-    if len(words) < 2:
+    as_it_is, marked = _share_of_syllables(text)
+    if not marked or as_it_is > 0.5:
         return None
-    as_it_is = _share_of_syllables(words)
-    if as_it_is > 0.5:
-        return None
-    shares = {name: _share_of_syllables(map(read, words)) for name, read in readings.items()}
+    shares = {name: _share_of_syllables(read(text)) for name, read in readings.items()}
     best = max(shares, key=lambda name: shares[name])
-    if shares[best] > max(0.6, as_it_is + 0.2):
+    share, words = shares[best]
+    if words >= 2 and share > max(0.6, as_it_is + 0.2):
         return f"looks like Vietnamese in {best}, not Unicode; convert it to UTF-8 first"
     return None
 
 
 def _describe_language(text: str) -> str | None:
     words = _WORD.findall(text)
-    if len(words) < _FEW_WORDS:
+    if len(words) < _FEW_OF_SCRIPT:
         return None
     script = _main_script(words)
     if script != "LATIN":
         return f"looks like text in {script.capitalize()} script, not Vietnamese"
+    if len(words) < _FEW_WORDS:
+        return None
     marked = sum(1 for word in words if not word.isascii() and is_syllable(word))
     if marked * 6 > len(words):
         return None
@@ -127,17 +128,19 @@ def is_syllable(word: str) -> bool:
     return _SYLLABLE.fullmatch(unicodedata.normalize("NFC", bare)) is not None
 
 
-def _share_of_syllables(words: Iterable[str]) -> float:
-    found = [is_syllable(part) for word in words for part in _WORD.findall(word)]
-    return sum(found) / len(found) if found else 0.0
+def _share_of_syllables(text: str) -> tuple[float, int]:
+    """Of the words with a letter beyond ASCII: the share that are syllables, and how many."""
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    found = sum(map(is_syllable, words))
+    return (found / len(words), len(words)) if words else (0.0, 0)
 
 
-def _read_tcvn3(word: str) -> str:
-    return word.translate(_TCVN3)
+def _read_tcvn3(text: str) -> str:
+    return text.translate(_TCVN3)
 
 
-def _read_vni(word: str) -> str:
-    return _VNI_PIECE.sub(_join_vni, word.lower())
+def _read_vni(text: str) -> str:
+    return _VNI_PIECE.sub(_join_vni, text.lower())
 
 
 def _join_vni(match: re.Match[str]) -> str:
@@ -146,8 +149,8 @@ def _join_vni(match: re.Match[str]) -> str:
     return unicodedata.normalize("NFC", base + _VNI_MARKS.get(match.group(2) or "", ""))
 
 
-def _read_mojibake(word: str) -> str:
-    raw = b"".join(_byte_of(char) for char in word)
+def _read_mojibake(text: str) -> str:
+    raw = b"".join(_byte_of(char) for char in text)
     return raw.decode("utf-8", errors="ignore")
 
 

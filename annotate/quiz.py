@@ -16,9 +16,9 @@ from typing import Any
 from annotate.document import Document, Span, read_documents, sort_spans
 from annotate.errors import DataError
 from annotate.files import display_name, open_input
-from annotate.guide import GUIDELINES, Guidelines, Language, read_version
+from annotate.guide import GUIDELINES, Guidelines, read_version
 from annotate.markup import format_markup, parse_markup
-from annotate.scheme import LABEL_NAMES
+from annotate.scheme import LABEL_NAMES, Language
 
 _ANSWER = re.compile(r"\s*(\d+)[.)][ \t]*(.*?)\s*")
 _ID = "quiz-{:02}"

@@ -3,7 +3,7 @@ proposes it and how surely, and the legal set of spans with the best sum of chan
 
 The chance is a logistic regression on what the parts say of a span. A part says `yes` (it has the
 span), `rival` (it has another span there) or `none` (it has nothing there). Features are the
-parts' stances together, by label, and for each part the log-odds of the score of its span or rival.
+parts' stances together, each with the label, and for each part the log-odds of the score of its span or rival.
 The weights are fitted on spans of documents that the trained parts have not seen (stacking:
 Wolpert 1992, "Stacked generalization", Neural Networks 5(2)).
 
@@ -18,6 +18,7 @@ import math
 import random
 import tempfile
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ from annotate.errors import DataError
 from annotate.scheme import HOSTS, SCHEME_VERSION, may_contain
 from baselines import Labeller
 from baselines.crf import CrfModel, CrfSettings, load_crf, train_crf
-from baselines.score import Figures, add_counts, order_labels, table_of_counts
+from baselines.score import Counts, Figures, add_counts, order_labels, table_of_counts
 
 SOURCE = "ensemble"
 KIND = "vipol-ensemble"
@@ -68,7 +69,7 @@ class _Part:
 
         A span that may hold the other or lie in it is no rival.
         """
-        start, end, label = key
+        start, end, _ = key
         if span := self._by_key.get(key):
             return "yes", span
         low = bisect_left(self._starts, start - self._longest)
@@ -109,7 +110,7 @@ def _describe(proposals: Proposals) -> dict[Key, dict[str, float]]:
 def _features(key: Key, parts: Mapping[str, _Part]) -> dict[str, float]:
     stances = {name: part.stance(key) for name, part in parts.items()}
     together = " ".join(f"{name}={stance}" for name, (stance, _) in stances.items())
-    features = {"": 1.0, together: 1.0, f"{together} {key[2]}": 1.0}
+    features = {"": 1.0, together: 1.0}
     for name, (stance, span) in stances.items():
         features[f"{name}={stance} {key[2]}"] = 1.0
         if span is not None:
@@ -205,9 +206,7 @@ def choose_spans(spans: Sequence[Span]) -> list[Span]:
         return _schedule([(span, _worth(span)) for span in legal])
 
     inner = {host: guests(host) for host in ordered}
-    outer = _schedule(
-        [(host, _worth(host) + sum(map(_worth, inner[host]))) for host in ordered]
-    )
+    outer = _schedule([(host, _worth(host) + sum(map(_worth, inner[host]))) for host in ordered])
     return [span for host in outer for span in (host, *inner[host])]
 
 
@@ -228,3 +227,255 @@ def _schedule(valued: Sequence[tuple[Span, float]]) -> list[Span]:
             chosen.append(ordered[number - 1][0])
             number = before[number - 1]
     return chosen[::-1]
+
+
+# --- a trained ensemble ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Parts by name, each a labeller, and the weights that combine them."""
+
+    parts: Mapping[str, Labeller]
+    weights: Mapping[str, float]
+
+    def label_document(self, document: Document) -> tuple[Span, ...]:
+        """Legal nested spans with the chance of each as its score; the document's own spans
+        are put aside."""
+        return combine({name: label(document) for name, label in self.parts.items()}, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """Spans of both layers, strict, over all held-out documents: by label, and all together."""
+
+    micro: Figures
+    labels: Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """Rules and a CRF trained on gold documents, combined, and what cross-validation says.
+
+    held_out: figures of `rules`, `crf` and `ensemble` on documents that neither the CRF nor the
+    weights saw. gain: F1 of the ensemble less that of the rules.
+    """
+
+    crf: CrfModel
+    weights: Mapping[str, float]
+    documents: int
+    folds: int
+    seed: int
+    held_out: Mapping[str, FoldScores]
+    rules: Labeller = field(repr=False)
+
+    @property
+    def gain(self) -> float:
+        """How much F1 the next documents are expected to gain over the rules alone."""
+        after, before = (self.held_out[name].micro.f1 for name in ("ensemble", "rules"))
+        return (after or 0.0) - (before or 0.0)
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The labeller that was trained."""
+        return Ensemble({"rules": self.rules, "crf": self.crf.label_document}, self.weights)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the ensemble as a folder, whole or not at all; one that is there is replaced.
+
+        Raises DataError where the folder holds something else or cannot be written.
+        """
+        _save(self, Path(folder))
+
+
+def retrain(
+    gold: Sequence[Document],
+    *,
+    seed: int = 13,
+    folds: int = FOLDS,
+    settings: CrfSettings | None = None,
+    rules: Labeller | None = None,
+    on_fold: Callable[[int], None] = lambda fold: None,
+) -> Retraining:
+    """Train a CRF on gold documents, fit how it and the rules combine, and measure the gain.
+
+    The CRF is trained once without each fold; the weights are fitted on what these models say of
+    the documents they did not see. For the figures of a fold the weights come from the other
+    folds. `rules` are the built-in ones unless given; `on_fold` is called as each training ends.
+
+    Raises DataError for too few documents and as `train_crf` does.
+    """
+    if rules is None:
+        from annotate.prelabel import label_document
+
+        rules = label_document
+    if len(gold) < FEWEST_DOCUMENTS:
+        raise DataError(
+            f"{len(gold)} gold documents; at least {FEWEST_DOCUMENTS} are wanted to train on and "
+            "to measure the gain, and about 50 to gain much"
+        )
+    crf = train_crf(gold, seed=seed, settings=settings)
+    on_fold(0)
+    order = random.Random(seed).sample(range(len(gold)), len(gold))
+    parts = [[gold[number] for number in order[fold::folds]] for fold in range(folds)]
+    proposals: dict[str, Proposals] = {}
+    for fold, held_out in enumerate(parts):
+        seen = [one for other in parts if other is not held_out for one in other]
+        model = train_crf(seen, seed=seed, settings=settings)
+        for one in held_out:
+            proposals[one.id] = {"rules": rules(one), "crf": model.label_document(one)}
+        on_fold(fold + 1)
+    return Retraining(
+        crf=crf,
+        weights=fit_weights(_examples(gold, proposals)),
+        documents=len(gold),
+        folds=folds,
+        seed=seed,
+        held_out=_measure(parts, proposals),
+        rules=rules,
+    )
+
+
+def _measure(
+    parts: Sequence[Sequence[Document]], proposals: Mapping[str, Proposals]
+) -> dict[str, FoldScores]:
+    answers: dict[str, list[tuple[Document, Sequence[Span]]]] = {"rules": [], "crf": []}
+    answers["ensemble"] = []
+    for held_out in parts:
+        seen = [one for other in parts if other is not held_out for one in other]
+        weights = fit_weights(_examples(seen, proposals))
+        for one in held_out:
+            for name, spans in proposals[one.id].items():
+                answers[name].append((one, spans))
+            answers["ensemble"].append((one, combine(proposals[one.id], weights)))
+    return {name: _score(pairs) for name, pairs in answers.items()}
+
+
+def _score(pairs: Iterable[tuple[Document, Sequence[Span]]]) -> FoldScores:
+    counts = Counts(Counter(), Counter(), Counter())
+    for document, spans in pairs:
+        add_counts(counts, document.spans, spans)
+    table = table_of_counts(counts)
+    return FoldScores(
+        table.micro, {label: table.labels[label] for label in order_labels(table.labels)}
+    )
+
+
+def retraining_to_dict(report: Retraining) -> dict[str, Any]:
+    """The report as JSON takes it."""
+    return {
+        "documents": report.documents,
+        "folds": report.folds,
+        "seed": report.seed,
+        "gain": round(report.gain, 4),
+        "held_out": {
+            name: {
+                "f1": scores.micro.f1,
+                "precision": scores.micro.precision,
+                "recall": scores.micro.recall,
+                "labels": {label: figures.f1 for label, figures in scores.labels.items()},
+            }
+            for name, scores in report.held_out.items()
+        },
+    }
+
+
+def format_retraining(report: Retraining) -> str:
+    """The report within 80 columns: F1 before and after by label, on held-out documents."""
+    names = ("rules", "crf", "ensemble")
+    lines = [
+        f"trained on {report.documents:,} documents; strict F1 on held-out documents, both layers",
+        f"({report.folds}-fold cross-validation, seed {report.seed})",
+        "",
+        f"{'':14}" + "".join(f"{name:>10}" for name in names) + f"{'gain':>10}{'spans':>9}",
+    ]
+    for label in (*report.held_out["rules"].labels, "all"):
+        figures = [
+            of.micro if label == "all" else of.labels.get(label)
+            for of in (report.held_out[name] for name in names)
+        ]
+        scores = [one.f1 if one else None for one in figures]
+        gain = (scores[2] or 0.0) - (scores[0] or 0.0)
+        cells = "".join(f"{'-':>10}" if f1 is None else f"{f1:>10.4f}" for f1 in scores)
+        support = figures[0].support if figures[0] else 0
+        lines.append(f"{label:14}{cells}{gain:>+10.4f}{support:>9,}")
+    lines += [
+        "",
+        f"the next batch is expected to be pre-labelled with {report.gain:+.4f} F1"
+        if report.gain > 0
+        else "the rules alone are as good: keep them, and label more documents",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# --- the ensemble's folder, and ensembles by name --------------------------------------------
+
+
+def is_ensemble_folder(folder: str | Path) -> bool:
+    """Whether the folder says of itself that it is an ensemble."""
+    try:
+        card = json.loads(Path(folder, CARD_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(card, dict) and card.get("kind") == KIND
+
+
+def _save(report: Retraining, folder: Path) -> None:
+    folder = folder.absolute()
+    occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+    if occupied and not is_ensemble_folder(folder):
+        raise DataError(f"{folder}: exists and is no ensemble; name a new folder, or empty it")
+    card = {
+        "kind": KIND,
+        "format": FORMAT,
+        "scheme_version": SCHEME_VERSION,
+        "parts": ["rules", "crf"],
+        "weights": dict(report.weights),
+        "report": retraining_to_dict(report),
+    }
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            new = Path(scratch, "new")
+            report.crf.save(new / CRF_FOLDER)
+            text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
+            (new / CARD_NAME).write_text(text, encoding="utf-8")
+            if folder.exists():
+                folder.rename(Path(scratch, "old"))
+            new.rename(folder)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: the ensemble cannot be written ({error.strerror}); choose another folder"
+        ) from None
+
+
+def load_ensemble(spec: str, *, rules: Labeller | None = None) -> Labeller:
+    """The labeller of an ensemble: the folder that `Retraining.save` wrote, or `rules+crf:MODEL`,
+    which combines the rules with any trained CRF by weights fitted on the sample corpus.
+
+    `rules` are the built-in ones unless given. Raises DataError for anything else.
+    """
+    if rules is None:
+        from annotate.prelabel import label_document
+
+        rules = label_document
+    first, plus, model = spec.partition("+crf:")
+    if plus and first == "rules" and model:
+        crf, weights = load_crf(model), DEFAULT_WEIGHTS
+    elif is_ensemble_folder(spec):
+        card = json.loads(Path(spec, CARD_NAME).read_text(encoding="utf-8"))
+        if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
+            raise DataError(
+                f"{Path(spec, CARD_NAME)}: an ensemble of another format (wanted {FORMAT}); "
+                "retrain it"
+            )
+        crf, weights = load_crf(Path(spec, CRF_FOLDER)), card["weights"]
+    else:
+        raise DataError(
+            f"{spec}: no ensemble; wanted a folder that vipol retrain wrote, or rules+crf:MODEL"
+        )
+    return Ensemble({"rules": rules, "crf": crf.label_document}, weights).label_document
+
+
+DEFAULT_WEIGHTS: Mapping[str, float] = {}
+"""Weights of rules and CRF, fitted on held-out parts of the sample corpus by `retrain`."""

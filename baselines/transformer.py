@@ -3,14 +3,16 @@
 The unit of tags is the syllable token. What the encoder reads are *units*: syllable tokens, or, for
 PhoBERT, words (found by a segmenter, their syllables joined by `_`). The tokenizer is asked for
 the pieces of one unit at a time, `[unk]` where it knows none, which works for every tokenizer:
-PhoBERT's has neither `word_ids` nor offsets. A token has the vector of the first piece of its unit,
-with a learned mark for its place in the unit, so a word may hold the border of an entity.
+PhoBERT's has neither `word_ids` nor offsets. A token has the vector of the piece in which it
+begins, with a learned mark for its place among the tokens that begin there, so a word may hold the
+border of an entity: segmenters join names with the verb behind them.
 
 A sentence that is too long for the encoder is read in overlapping windows; a token takes its
 vector from the window in which it is farthest from an edge. Importing this module imports torch.
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -54,7 +56,7 @@ MOST_PIECES = 32
 a thousand characters does not push a sentence out of its window."""
 
 LAST_PLACE = 3
-"""Places in a unit that have a mark of their own: 0, 1, 2, and 3 for all behind."""
+"""Places in a piece that have a mark of their own: 0, 1, 2, and 3 for all behind."""
 
 DEFAULT_POSITIONS = 512
 """Positions of an encoder that names no limit."""
@@ -119,7 +121,7 @@ def plan_windows(sizes: Sequence[int], capacity: int) -> tuple[list[Window], lis
 @dataclass(frozen=True, slots=True)
 class _Read:
     """The windows of a sentence (piece numbers with the special ones), and for each token its
-    window, the place of its piece there, and its place in its unit."""
+    window, the place of its piece there, and its place among the tokens of that piece."""
 
     windows: list[list[int]]
     window: list[int]
@@ -139,7 +141,7 @@ class TransformerReader(Reader):
         self.segmented = segmented
         self._before, self._after = _special_pieces(tokenizer)
         self._space = _needs_space(tokenizer)
-        self._known: dict[str, tuple[list[int], int]] = {}
+        self._known: dict[str, tuple[list[int], list[int]]] = {}
         self.capacity = positions - len(self._before) - len(self._after)
         if self.capacity < 2:
             raise DataError(
@@ -147,15 +149,15 @@ class TransformerReader(Reader):
                 f"{self.capacity}; wanted 2 or more"
             )
 
-    def pieces(self, unit: str) -> tuple[list[int], int]:
-        """The numbers of the pieces of a unit, at most MOST_PIECES, never none; and which of them
-        is the first with a character of the unit (XLM-R puts a lone `▁` before some)."""
+    def pieces(self, unit: str) -> tuple[list[int], list[int]]:
+        """The numbers of the pieces of a unit, at most MOST_PIECES, never none; and where in the
+        unit each begins (code points). All begin at 0 where the pieces do not spell the unit."""
         known = self._known.get(unit)
         if known is None:
             names = self.tokenizer.tokenize(f" {unit}" if self._space else unit)
             names = (names or [self.tokenizer.unk_token])[: min(MOST_PIECES, self.capacity)]
-            lead = 1 if len(names) > 1 and names[0] == "▁" else 0
-            known = self._known[unit] = (self.tokenizer.convert_tokens_to_ids(names), lead)
+            starts = _piece_starts(unit, names)
+            known = self._known[unit] = (self.tokenizer.convert_tokens_to_ids(names), starts)
         return known
 
     def units(self, text: str, tokens: Sequence[Offsets]) -> list[list[Offsets]]:
@@ -179,8 +181,8 @@ class TransformerReader(Reader):
         return units
 
     def read(self, text: str, tokens: Sequence[Offsets]) -> _Read:
-        units = self.units(text, tokens)
-        pieces = [self.pieces("_".join(text[unit[0][0] : unit[-1][1]].split())) for unit in units]
+        units = [_spell(text, unit) for unit in self.units(text, tokens)]
+        pieces = [self.pieces(spelled) for spelled, _ in units]
         windows, owners = plan_windows([len(numbers) for numbers, _ in pieces], self.capacity)
         ready: list[list[int]] = []
         begins: list[dict[int, int]] = []
@@ -188,15 +190,19 @@ class TransformerReader(Reader):
             numbers = list(self._before)
             begin: dict[int, int] = {}
             for unit in range(window.first, window.last):
-                begin[unit] = len(numbers) + pieces[unit][1]
+                begin[unit] = len(numbers)
                 numbers += pieces[unit][0]
             ready.append(numbers + self._after)
             begins.append(begin)
         read = _Read(ready, [], [], [])
-        for number, unit_tokens in enumerate(units):
-            for place in range(len(unit_tokens)):
-                read.window.append(owners[number])
-                read.piece.append(begins[owners[number]][number])
+        for unit, (_, token_starts) in enumerate(units):
+            before = place = -1
+            for token_start in token_starts:
+                piece = max(bisect_right(pieces[unit][1], token_start) - 1, 0)
+                place = place + 1 if piece == before else 0
+                before = piece
+                read.window.append(owners[unit])
+                read.piece.append(begins[owners[unit]][unit] + piece)
                 read.place.append(min(place, LAST_PLACE))
         if len(read.piece) != len(tokens):
             raise AssertionError(f"{len(tokens)} tokens but {len(read.piece)} vectors for them")
@@ -204,7 +210,7 @@ class TransformerReader(Reader):
 
     def collate(self, sentences: Sequence[_Read]) -> Batch:
         """`input_ids` and `attention_mask` (windows, longest); `piece` (sentences, longest): where
-        among all pieces of all windows a token has its vector; `place`: its place in its unit."""
+        among all pieces of all windows a token has its vector; `place`: its place in its piece."""
         rows = [window for sentence in sentences for window in sentence.windows]
         longest = max(map(len, rows))
         piece: list[list[int]] = []
@@ -219,6 +225,28 @@ class TransformerReader(Reader):
             "piece": pad(piece),
             "place": pad([sentence.place for sentence in sentences]),
         }
+
+
+def _spell(text: str, tokens: Sequence[Offsets]) -> tuple[str, list[int]]:
+    """The tokens of a unit as one string, white space as `_`, and where in it each begins."""
+    spelled, starts, end = "", [], tokens[0][0]
+    for token in tokens:
+        spelled += "_" if token[0] > end else ""
+        starts.append(len(spelled))
+        spelled += text[token[0] : token[1]]
+        end = token[1]
+    return spelled, starts
+
+
+def _piece_starts(unit: str, names: Sequence[str]) -> list[int]:
+    """Where in the unit each piece begins: PhoBERT's end in `@@` but for the last, those of
+    SentencePiece begin with `▁`. A lone `▁` begins where the piece behind it does, which comes after
+    it, so a token there takes the latter."""
+    starts, spelled = [], ""
+    for name in names:
+        starts.append(len(spelled))
+        spelled += name.removesuffix("@@").removeprefix("▁")
+    return starts if unit.startswith(spelled) else [0] * len(names)
 
 
 def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:
@@ -243,7 +271,7 @@ def _needs_space(tokenizer: Any) -> bool:
 
 
 class TransformerNetwork(Network):
-    """Encoder → a dense layer over the vector of a token and the mark of its place in its unit →
+    """Encoder → a dense layer over the vector of a token and the mark of its place in its piece →
     tags of both layers."""
 
     def __init__(self, encoder: nn.Module, labels: LabelSet, dropout: float) -> None:

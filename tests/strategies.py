@@ -8,8 +8,11 @@ from annotate.document import Document, Span, find_edge_problem, find_illegal, s
 from annotate.scheme import GUESTS, HOSTS, LABEL_NAMES
 
 SYLLABLES = st.sampled_from(
-    "Ủy uỷ ban Hoà hòa kỹ thuật Đảng ĐẢNG Bí thư 215-QĐ/TW 13/10/2011 TT&TT TP. T.Ư (khóa XII) “quý” 2020-2025 "
-    "😀 , ; : . … – [x] {y} \\ Thừa Thiên-Huế Nguyễn Thị Ánh".split(" ")
+    [
+        *("Ủy", "uỷ", "ban", "Hoà", "hòa", "kỹ", "Đảng", "ĐẢNG", "Bí", "thư", "Nguyễn", "Ánh"),
+        *("215-QĐ/TW", "13/10/2011", "2020-2025", "TT&TT", "TP.", "T.Ư", "Thiên-Huế"),
+        *("(khóa", "XII)", "“quý”", "[x]", "{y}", "\\", "😀", ",", ";", ":", ".", "…", "–"),
+    ]
 )
 GAPS = st.sampled_from([" ", " ", " ", "  ", "\t", "\n", "\u00a0"])
 

@@ -100,7 +100,9 @@ def test_the_chain_equals_all_paths_written_out(lengths: list[int], seed: int):
 def test_the_gradient_of_the_chain_is_finite():
     chain = Chain(TAGS)
     emissions = torch.randn(2, 4, len(TAGS), requires_grad=True)
-    chain.loss(emissions, mask_of([4, 1]), torch.tensor([[1, 2, 0, 3], [0, 0, 0, 0]])).sum().backward()
+    chain.loss(
+        emissions, mask_of([4, 1]), torch.tensor([[1, 2, 0, 3], [0, 0, 0, 0]])
+    ).sum().backward()
     assert torch.isfinite(emissions.grad).all()
     assert all(torch.isfinite(weight.grad).all() for weight in chain.parameters())
     assert emissions.grad[1, 1:].abs().sum() == 0  # behind the end nothing counts

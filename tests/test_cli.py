@@ -58,9 +58,10 @@ def docs(tmp_path: Path) -> Path:
     return path
 
 
-COMMANDS = {
-    "clean", "guide", "quiz", "prelabel", "predict", "push", "pull", "agreement", "build", "score", "demo", "studio", "train",
-}  # fmt: skip
+COMMANDS = set(
+    "agreement build clean demo export guide import predict prelabel publish pull push quiz score "
+    "studio train".split()
+)
 
 
 def test_help_lists_every_command_and_shows_an_example() -> None:
@@ -68,9 +69,15 @@ def test_help_lists_every_command_and_shows_an_example() -> None:
     assert page.returncode == 0
     listed = {line.split()[0] for line in page.stdout.split("Commands:")[1].splitlines() if line}
     assert listed == COMMANDS
-    for command in sorted(COMMANDS - {"studio", "train"}):
+    for command in sorted(COMMANDS - {"studio", "train", "import"}):
         assert f"Example: vipol {command}" in vipol(command, "--help").stdout
-    for words in (("studio", "up"), ("studio", "down"), ("studio", "status"), ("train", "crf")):
+    for words in (
+        ("studio", "up"),
+        ("studio", "down"),
+        ("studio", "status"),
+        ("train", "crf"),
+        ("import", "conll"),
+    ):
         assert f"Example: vipol {' '.join(words)}" in vipol(*words, "--help").stdout
 
 

@@ -251,9 +251,15 @@ def test_every_token_has_a_piece(readers: dict[str, TransformerReader], name: st
 
 def test_a_word_that_holds_the_border_of_an_entity():
     """The tokens of one unit have tags of their own: the border is learned and found."""
-    sentences, labels, counts = read_training([Document("x", *parse_markup("[Trần Minh]{PERSON} ký"))])
+    sentences, labels, counts = read_training(
+        [Document("x", *parse_markup("[Trần Minh]{PERSON} ký"))]
+    )
     assert counts.inexpressible == 0
-    assert [labels.tags("outer")[tag] for tag in sentences[0].outer] == ["B-PERSON", "I-PERSON", "O"]
+    assert [labels.tags("outer")[tag] for tag in sentences[0].outer] == [
+        "B-PERSON",
+        "I-PERSON",
+        "O",
+    ]
 
 
 @given(

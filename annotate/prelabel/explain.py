@@ -5,7 +5,7 @@ span that stands in its place. So the account holds whatever way conflicts are r
 """
 
 import html
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,6 @@ from annotate.text import fold
 WIDTH = 80
 """Columns that `format_explanation` keeps to."""
 
-_CONTEXT = 24
 _MOST_EVIDENCE = 4
 _COLOURS = {label.name: label.colour for label in LABELS}
 
@@ -34,7 +33,7 @@ _COLOURS = {label.name: label.colour for label in LABELS}
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A span that is there. `also` are the other rules that proposed it, `evidence` the lexicon
-    entries inside it as `file:line [class] entry`, the longest first."""
+    entries inside it as `file:line [class] entry`, the longest first, at most four."""
 
     span: Span
     mention: str
@@ -98,7 +97,7 @@ def _explain(
     chart: Chart,
     candidates: Iterable[Candidate],
     spans: Sequence[Span],
-    index: Mapping[str, Sequence[str]],
+    index: Index,
 ) -> Explanation:
     text = document.text
     proposals = list_proposals(chart, candidates)
@@ -166,43 +165,47 @@ def _first_overlap(span: Span, spans: Sequence[Span], starts: Sequence[int]) -> 
 # --- evidence: the lexicon entries in a mention ------------------------------------------------
 
 
-def _index(entries: Iterable[Entry]) -> dict[str, list[str]]:
-    """Where the entries of each folded string stand."""
-    index: dict[str, list[str]] = defaultdict(list)
+Index = Mapping[tuple[str, str], Sequence[str]]
+"""Where the entries of a class and a folded string stand."""
+
+
+def _index(entries: Iterable[Entry]) -> Index:
+    index: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in entries:
         file, _, line = entry.where.rpartition(":")
-        index[fold(entry.text)].append(f"{Path(file).name}:{line} [{entry.label}] {entry.text}")
+        shown = f"{Path(file).name}:{line} [{entry.label}] {entry.text}"
+        index[entry.label, fold(entry.text)].append(shown)
     return dict(index)
 
 
 @cache
-def _built_in() -> dict[str, list[str]]:
+def _built_in() -> Index:
     return _index(read_lexicons())
 
 
 class _Evidence:
     """The lexicon entries found in a chart, by the place where they begin."""
 
-    def __init__(self, chart: Chart, index: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, chart: Chart, index: Index) -> None:
         self._chart = chart
         self._index = index
-        ends: dict[int, set[int]] = defaultdict(set)
-        for table in chart.hits.values():
-            for i, j in table.items():
-                ends[i].add(j)
-        self._places = sorted((chart.starts[i], chart.ends[j - 1]) for i in ends for j in ends[i])
+        self._places = sorted(
+            (chart.starts[i], chart.ends[j - 1], label)
+            for label, table in chart.hits.items()
+            for i, j in table.items()
+        )
 
     def inside(self, span: Span) -> tuple[str, ...]:
-        """The entries inside a span, the longest first, at most four places."""
+        """The entries inside a span, the longest first, at most four."""
         found = []
-        for start, end in self._places[bisect_right(self._places, (span.start, 0)) :]:
+        for start, end, label in self._places[bisect_left(self._places, (span.start,)) :]:
             if start >= span.end:
                 break
             if end <= span.end:
-                found.append((start - end, start, self._chart.folded[start:end]))
-        keys = dict.fromkeys(key for _, _, key in sorted(found))
-        lines = [where for key in keys for where in self._index.get(key, ())]
-        return tuple(lines[:_MOST_EVIDENCE])
+                found.append((start - end, start, label, self._chart.folded[start:end]))
+        keys = dict.fromkeys((label, key) for _, _, label, key in sorted(found))
+        lines = dict.fromkeys(line for key in keys for line in self._index.get(key, ()))
+        return tuple(lines)[:_MOST_EVIDENCE]
 
 
 # --- for the terminal ------------------------------------------------------------------------

@@ -242,22 +242,12 @@ def format_rule_report(report: RuleReport) -> str:
         lines.append(line)
     lines += [
         "",
-        "over: another rule proposes the same span; conf: cannot stand beside another",
-        "rule's span",
+        "over: another rule proposes the same span",
+        "conf: cannot stand beside another rule's span",
     ]
     if report.has_gold:
-        lines[-1] += "; wrong: kept, not gold; cost: gold spans that a wrong span displaced"
-    return "\n".join(_wrap(lines)) + "\n"
-
-
-def _wrap(lines: Iterable[str]) -> list[str]:
-    import textwrap
-
-    return [
-        part
-        for line in lines
-        for part in (textwrap.wrap(line, 80) if line[:4] == "rule" and ";" in line else [line])
-    ]
+        lines.append("wrong: kept, not gold; cost: gold spans that a wrong span displaced")
+    return "\n".join(lines) + "\n"
 
 
 def _name(one: RuleStatistics) -> str:
