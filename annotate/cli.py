@@ -39,9 +39,11 @@ studio = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+user = typer.Typer(help="Accounts for annotators.", no_args_is_help=True, rich_markup_mode=None)
 train = typer.Typer(help="Train a baseline.", no_args_is_help=True, rich_markup_mode=None)
 import_ = typer.Typer(help="Take in others' data.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(studio, name="studio")
+studio.add_typer(user, name="user")
 app.add_typer(train, name="train")
 app.add_typer(import_, name="import")
 
@@ -123,7 +125,6 @@ def load_gold(source: str, split: str | None = None) -> list[Document]:
 def open_connection(url: str | None, folder: Path | None) -> Any:
     """A connection to the Label Studio at `url`, else to the embedded server of `folder`."""
     from annotate.studio.connection import connect
-    from annotate.studio.server import find_server
 
     if url:
         key = os.environ.get("LABEL_STUDIO_API_KEY")
@@ -133,6 +134,14 @@ def open_connection(url: str | None, folder: Path | None) -> Any:
                 f"{url} into it (Account & Settings, Access Token)"
             )
         return connect(url, key)
+    server = require_server(folder)
+    return connect(server.url, server.token)
+
+
+def require_server(folder: Path | None) -> Any:
+    """The embedded server that runs in `folder`."""
+    from annotate.studio.server import find_server
+
     place = server_folder(folder)
     server = find_server(place)
     if not server:
@@ -140,7 +149,7 @@ def open_connection(url: str | None, folder: Path | None) -> Any:
             f"{place}: no Label Studio runs here; start one with vipol studio up, or set "
             "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
         )
-    return connect(server.url, server.token)
+    return server
 
 
 # --- raw files to documents ---------------------------------------------------------------
@@ -261,7 +270,7 @@ def studio_up(
     running = find_server(place)
     if not running:
         say("starting Label Studio (under a minute the first time, then a few seconds)")
-    server = running or start_server(place, port)
+    server = start_server(place, port)
     print_server(server, "runs already" if running else "is up")
 
 
@@ -301,6 +310,26 @@ def studio_status(folder: ServerFolder = None) -> None:
         say(f"{place}: no Label Studio runs here; start one with vipol studio up")
         raise typer.Exit(1)
     print_server(server, "runs")
+
+
+@user.command("add")
+def studio_user_add(
+    name: Annotated[str, typer.Argument(help="Name of the annotator.")],
+    email: Annotated[
+        str | None, typer.Option(help="Login.  [default: NAME@vipol.example]", show_default=False)
+    ] = None,
+    folder: ServerFolder = None,
+) -> None:
+    """Make an account for an annotator on the embedded server, or say the one there is.
+
+    Example: vipol studio user add "Thu Hà"
+    """
+    from annotate.studio.annotators import create_annotator
+
+    annotator = create_annotator(require_server(folder), name, email)
+    say(f"{annotator.name} can log in:")
+    say(f"  user      {annotator.email}")
+    say(f"  password  {annotator.password}")
 
 
 @app.command()
