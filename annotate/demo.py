@@ -154,7 +154,7 @@ def _match_gold(documents: list[Document]) -> tuple[dict[str, Document], str]:
             )
         gold[document.id] = source
     spans = sum(len(document.spans) for document in gold.values())
-    return gold, f"{len(gold)} articles have hand-made labels to the letter, {spans} spans"
+    return gold, f"{len(gold)} articles have gold labels to the letter, {spans} spans"
 
 
 def _prelabel(documents: list[Document], folder: Path) -> tuple[list[Document], str]:
@@ -223,8 +223,9 @@ def _annotate(
     slips = [make_slips(document) for document in gold.values()]
     submitted += submit_documents(connect(server.url, second.token), tasks, slips)
     return first.email, (
-        f"{submitted} annotations sent over the API as two users; nobody is at the keyboard: "
-        f"{FIRST} sends the sample's gold, {SECOND} the same with deliberate slips"
+        f"{submitted} annotations over the API; nobody is at the keyboard:\n"
+        f"{'':15}{FIRST} sends the sample's gold,\n"
+        f"{'':15}{SECOND} sends the same with deliberate slips"
     )
 
 
@@ -305,4 +306,4 @@ def _score(
         model={"model": "linear-chain CRF, trained by vipol demo"},
         splits=parts,
     )
-    return scores, "seqeval, strict, IOB2 (the table is below); report/report.html has the errors"
+    return scores, "seqeval, strict, IOB2 (the table is below)"

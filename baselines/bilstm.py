@@ -1,9 +1,9 @@
 """BiLSTM with a character CNN and a CRF (Ma & Hovy 2016), trained from nothing, in both layers.
 
-A syllable token is the embedding of its folded form beside what a CNN reads in its characters
-(case, digits, dashes). In training, forms that occur once are replaced by the unknown form half of
-the time, so that it is learned too. Vectors made from unlabelled text may fill the embeddings.
-Importing this module imports torch.
+A syllable token is the embedding of its folded form, what a CNN reads in its characters (case,
+digits, dashes), and the sum of the embeddings of the lexicon classes it lies in. In training, forms
+that occur once are replaced by the unknown form half of the time, so that it is learned too.
+Vectors made from unlabelled text may fill the embeddings. Importing this module imports torch.
 """
 
 import json
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from annotate.document import Document
 from annotate.errors import DataError
+from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.text import fold
 from annotate.tokens import Offsets
+from baselines.features import TokenReader
 from baselines.fit import FitSettings, Progress, close_run, fit, is_first_process
 from baselines.neural import (
     Batch,
@@ -54,12 +56,13 @@ _UNKNOWN = 1  # 0 is for what fills up a batch, in words and in characters
 
 @dataclass(frozen=True, slots=True)
 class BilstmSettings:
-    """Sizes of the network: of the embedding of a word and of a character, filters of the CNN
-    and how many characters each sees, LSTM units in each direction, LSTM layers; dropout; how
-    often a form has to occur to have an embedding of its own."""
+    """Sizes of the network: of the embedding of a word, of a character and of a lexicon class,
+    filters of the CNN and how many characters each sees, LSTM units in each direction, LSTM layers;
+    dropout; how often a form has to occur to have an embedding of its own."""
 
     word_size: int = 100
     character_size: int = 32
+    listing_size: int = 32
     filters: int = 64
     filter_width: int = 3
     hidden: int = 200
@@ -72,26 +75,44 @@ class BilstmSettings:
 class _Read:
     words: list[int]
     forms: list[str]
+    listings: list[list[int]]
 
 
 class BilstmReader(Reader):
-    """Numbers of words and characters. `words` and `characters` are in the order of their
-    numbers, which begin at 2."""
+    """Numbers of words, characters and listings (`B-title`: first token of an entry of the class).
+    Each are in the order of their numbers, which begin at 2."""
 
-    def __init__(self, words: Sequence[str], characters: Sequence[str]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        characters: Sequence[str],
+        listings: Sequence[str],
+        lexicon: Sequence[Entry],
+    ) -> None:
         self.words = list(words)
         self.characters = list(characters)
+        self.listings = list(listings)
+        self.lexicon = list(lexicon)
+        self._listing = {name: number for number, name in enumerate(listings, start=_UNKNOWN + 1)}
+        self._finder = Finder(lexicon)
         self._word = {word: number for number, word in enumerate(words, start=_UNKNOWN + 1)}
         self._character = {c: number for number, c in enumerate(characters, start=_UNKNOWN + 1)}
 
     def read(self, text: str, tokens: Sequence[Offsets]) -> _Read:
         forms = [text[start:end] for start, end in tokens]
-        return _Read([self._word.get(fold(form), _UNKNOWN) for form in forms], forms)
+        return _Read(
+            [self._word.get(fold(form), _UNKNOWN) for form in forms],
+            forms,
+            [
+                [self._listing[name] for name in names if name in self._listing]
+                for names in self._finder.find(text, tokens)
+            ],
+        )
 
     def collate(self, sentences: Sequence[_Read]) -> Batch:
         """`words` (sentences, longest); `characters` of each form of the batch (forms, longest
-        form), the first row is for filling up; `forms`: which form a token has; `turned`: the
-        places of the tokens from the last to the first."""
+        form), the first row is for filling up; `forms`: which form a token has; `listings`
+        (sentences, longest, most); `turned`: the places of the tokens, the last first."""
         numbers: dict[str, int] = {}
         rows = [
             [numbers.setdefault(form, len(numbers) + 1) for form in sentence.forms]
@@ -103,28 +124,57 @@ class BilstmReader(Reader):
             "words": pad([sentence.words for sentence in sentences]),
             "forms": pad(rows),
             "characters": pad([[0], *characters]),
+            "listings": _pad_deep([sentence.listings for sentence in sentences]),
             "turned": pad([list(reversed(range(len(row)))) for row in rows]),
         }
 
 
+def _pad_deep(rows: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    longest = max(map(len, rows))
+    flat = pad([cell for row in rows for cell in [*row, *[[]] * (longest - len(row))]])
+    return flat.reshape(len(rows), longest, flat.shape[1])
+
+
+class Finder:
+    """Finds the lexicon classes of tokens."""
+
+    def __init__(self, lexicon: Sequence[Entry]) -> None:
+        self._reader = TokenReader(Lexicon(list(lexicon))) if lexicon else None
+
+    def find(self, text: str, tokens: Sequence[Offsets]) -> list[list[str]]:
+        """The classes of each token of a sentence, as `B-title`, `E-city`."""
+        if not self._reader or not tokens:
+            return [[] for _ in tokens]
+        start = tokens[0][0]
+        found = self._reader.read(text[start : tokens[-1][1]])
+        by_start = dict(zip((start + at for at, _ in found.offsets), found.listings, strict=True))
+        return [by_start[token[0]].key.split() if token[0] in by_start else [] for token in tokens]
+
+
 class BilstmNetwork(Network):
-    """Word embedding and character CNN → BiLSTM → tags of both layers."""
+    """Word embedding, character CNN, listings → BiLSTM → tags of both layers."""
 
     def __init__(
-        self, settings: BilstmSettings, labels: LabelSet, words: int, characters: int
+        self,
+        settings: BilstmSettings,
+        labels: LabelSet,
+        words: int,
+        characters: int,
+        listings: int,
     ) -> None:
         super().__init__()
         first = _UNKNOWN + 1
         self.words = nn.Embedding(first + words, settings.word_size, padding_idx=0)
         nn.init.uniform_(self.words.weight, -0.1, 0.1)
         self.characters = nn.Embedding(first + characters, settings.character_size, padding_idx=0)
+        self.listings = nn.Embedding(first + listings, settings.listing_size, padding_idx=0)
         width = settings.filter_width
         self.filters = nn.Conv1d(
             settings.character_size, settings.filters, width, padding=width // 2
         )
         # One LSTM a direction over sentences filled up on the right, the second reading them turned
         # round: equal to a packed bidirectional one, at a third of its time on a CPU.
-        sizes = [settings.word_size + settings.filters]
+        sizes = [settings.word_size + settings.filters + settings.listing_size]
         sizes += [2 * settings.hidden] * (settings.layers - 1)
         self.rightward = nn.ModuleList(nn.LSTM(n, settings.hidden, batch_first=True) for n in sizes)
         self.leftward = nn.ModuleList(nn.LSTM(n, settings.hidden, batch_first=True) for n in sizes)
@@ -143,7 +193,14 @@ class BilstmNetwork(Network):
         padding = (inputs["characters"] == 0).unsqueeze(1)
         forms = read.masked_fill(padding, float("-inf")).amax(2)
         forms = torch.nan_to_num(forms, neginf=0.0)
-        vectors: Tensor = torch.cat([self.words(words), forms[inputs["forms"]]], 2)
+        vectors: Tensor = torch.cat(
+            [
+                self.words(words),
+                forms[inputs["forms"]],
+                self.listings(inputs["listings"]).sum(2),
+            ],
+            2,
+        )
         turned = inputs["turned"].unsqueeze(2)
         for rightward, leftward in zip(self.rightward, self.leftward, strict=True):
             vectors = self.dropout(vectors)
@@ -162,7 +219,12 @@ class BilstmModel(NeuralModel):
 
     def write_reader(self, folder: Path) -> None:
         assert isinstance(self.reader, BilstmReader)
-        content = {"words": self.reader.words, "characters": self.reader.characters}
+        content = {
+            "words": self.reader.words,
+            "characters": self.reader.characters,
+            "listings": self.reader.listings,
+            "lexicon": [[entry.label, entry.text] for entry in self.reader.lexicon],
+        }
         (folder / WORDS_NAME).write_text(
             json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -180,6 +242,7 @@ def train_bilstm(
     patience: int = 6,
     settings: BilstmSettings | None = None,
     vectors: str | Path | None = None,
+    lexicon: Sequence[Entry] | None = None,
     labels: Sequence[str] = (),
     resume: bool = False,
     progress: Progress | None = None,
@@ -189,8 +252,10 @@ def train_bilstm(
     validation: labelled documents whose strict span F1 (both layers together) after each epoch
     says which weights are kept and when to stop; without, all epochs are run and the last
     weights kept. vectors: a file of word vectors (see `baselines.vectors`), whose size
-    replaces `settings.word_size`. labels: labels that must occur. An interrupted training goes on
-    with `resume` from its last epoch. `progress` is called with the steps done and all.
+    replaces `settings.word_size`. lexicon: the lists whose classes a token is told, the project's
+    own unless given; the model keeps a copy. labels: labels that must occur. An interrupted
+    training goes on with `resume` from its last epoch. `progress` is called with the steps done
+    and all.
 
     On a CPU the same documents, seed and threads give the same weights. Raises DataError for
     documents that will not do (see `read_training`), an output that holds something else, a
@@ -211,10 +276,11 @@ def train_bilstm(
         known = read_vectors(vectors)
         settings = replace(settings, word_size=len(next(iter(known.values()))))
     words, characters, rare = _count_forms(sentences, settings.min_count, known)
-    reader = BilstmReader(words, characters)
+    entries = read_lexicons() if lexicon is None else list(lexicon)
+    reader = BilstmReader(words, characters, _count_listings(sentences, entries), entries)
     torch.manual_seed(seed)
     with memory_errors(batch_size):
-        network = BilstmNetwork(settings, label_set, len(words), len(characters))
+        network = _make_network(settings, label_set, reader)
     network.rare[[number for number, word in enumerate(words, 2) if word in rare]] = True
     _fill_embeddings(network, words, known)
     checked = None if validation is None else hash_documents(validation)
@@ -227,6 +293,7 @@ def train_bilstm(
         "training": counts.sha256,
         "validation": checked,
         "vectors": None if vectors is None else Path(vectors).name,
+        "lexicon": len(entries),
     }
     history = fit(
         network,
@@ -280,6 +347,20 @@ def _count_forms(
     return sorted(kept), sorted(characters), rare & kept
 
 
+def _count_listings(sentences: Sequence[TaggedSentence], lexicon: Sequence[Entry]) -> list[str]:
+    finder = Finder(lexicon)
+    return sorted(
+        {name for s in sentences for names in finder.find(s.text, s.tokens) for name in names}
+    )
+
+
+def _make_network(
+    settings: BilstmSettings, labels: LabelSet, reader: BilstmReader
+) -> BilstmNetwork:
+    sizes = (len(reader.words), len(reader.characters), len(reader.listings))
+    return BilstmNetwork(settings, labels, *sizes)
+
+
 def _fill_embeddings(
     network: BilstmNetwork, words: Sequence[str], known: dict[str, list[float]]
 ) -> None:
@@ -300,12 +381,13 @@ def load_bilstm(folder: str | Path, known_labels: Sequence[str] | None = None) -
     card = read_card(folder, KIND, known_labels)
     try:
         content: dict[str, Any] = json.loads((folder / WORDS_NAME).read_text(encoding="utf-8"))
-        reader = BilstmReader(content["words"], content["characters"])
+        entries = [Entry(text, label, WORDS_NAME) for label, text in content["lexicon"]]
+        reader = BilstmReader(content["words"], content["characters"], content["listings"], entries)
         settings = BilstmSettings(**card["settings"]["network"])
         labels = labels_of_card(card)
         known = training_of_card(card)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{folder}: a damaged model ({error!r}); train it again") from None
-    network = BilstmNetwork(settings, labels, len(reader.words), len(reader.characters))
+    network = _make_network(settings, labels, reader)
     load_weights(network, folder)
     return BilstmModel(network=network, reader=reader, labels=labels, **known)

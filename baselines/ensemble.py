@@ -2,9 +2,10 @@
 proposes it and how surely, and the legal set of spans with the best sum of chances is taken.
 
 The chance is a logistic regression on what the parts say of a span. A part says `yes` (it has the
-span), `rival` (it has another span there) or `none` (it has nothing there). Features are the
-parts' stances together, each with the label, and for each part the log-odds of the score of its span or rival.
-The weights are fitted on spans of documents that the trained parts have not seen (stacking:
+span), `relabel` (it has another label there), `rival` (it has another span that cannot stand
+beside it) or `none`. Features are the parts' stances together, each stance with the label, and
+for each part the log-odds of the score of its span or rival, told apart by the stances. The
+weights are fitted on spans of documents that the trained parts have not seen (stacking:
 Wolpert 1992, "Stacked generalization", Neural Networks 5(2)).
 
 The set is found by dynamic programming over span ends (weighted interval scheduling), in both
@@ -33,7 +34,6 @@ from baselines import Labeller
 from baselines.crf import CrfModel, CrfSettings, load_crf, train_crf
 from baselines.score import Counts, Figures, add_counts, order_labels, table_of_counts
 
-SOURCE = "ensemble"
 KIND = "vipol-ensemble"
 FORMAT = 1
 CARD_NAME = "model.json"
@@ -170,14 +170,15 @@ def _examples(
 def combine(proposals: Proposals, weights: Mapping[str, float]) -> tuple[Span, ...]:
     """The legal set of spans with the best sum of chances less THRESHOLD, sorted by place.
 
-    Each span's score is its chance, its source names the parts that have it.
+    Each span's score is its chance, its source joins those of the parts that have it
+    (`rule:org.named+crf`).
     """
     sources: dict[Key, list[str]] = {}
     for name, spans in proposals.items():
         for span in spans:
-            sources.setdefault(span.key, []).append(name)
+            sources.setdefault(span.key, []).append(span.source or name)
     spans = [
-        Span(*key, f"{SOURCE}:{'+'.join(sources[key])}", round(_chance(features, weights), 4))
+        Span(*key, "+".join(sources[key]), round(_chance(features, weights), 4))
         for key, features in _describe(proposals).items()
     ]
     return sort_spans(choose_spans([s for s in spans if _worth(s) > 0]))
@@ -477,5 +478,62 @@ def load_ensemble(spec: str, *, rules: Labeller | None = None) -> Labeller:
     return Ensemble({"rules": rules, "crf": crf.label_document}, weights).label_document
 
 
-DEFAULT_WEIGHTS: Mapping[str, float] = {}
+DEFAULT_WEIGHTS: Mapping[str, float] = {
+    "": -0.61,
+    "crf=none DATE": -0.30,
+    "crf=none DOCUMENT_REF": 1.28,
+    "crf=none ORG": -0.24,
+    "crf=none PERSON": -0.38,
+    "crf=none POSITION": -0.48,
+    "crf=relabel DOCUMENT_REF": 0.41,
+    "crf=relabel ORG": 0.27,
+    "crf=relabel PERSON": -0.16,
+    "crf=rival DATE": 0.89,
+    "crf=rival DOCUMENT_REF": -0.55,
+    "crf=rival ORG": -0.33,
+    "crf=rival PERSON": -0.32,
+    "crf=rival POSITION": -0.03,
+    "crf=yes DATE": 0.06,
+    "crf=yes DOCUMENT_REF": -0.47,
+    "crf=yes ORG": -0.15,
+    "crf=yes PERSON": 0.08,
+    "crf=yes POSITION": 0.44,
+    "rules=none DATE": 1.24,
+    "rules=none DOCUMENT_REF": 0.25,
+    "rules=none ORG": -0.46,
+    "rules=none PERSON": -0.79,
+    "rules=none POSITION": -0.59,
+    "rules=none crf=yes": -0.36,
+    "rules=none crf=yes crf score": 0.58,
+    "rules=relabel DOCUMENT_REF": -0.42,
+    "rules=relabel ORG": -0.34,
+    "rules=relabel POSITION": 0.66,
+    "rules=relabel crf=yes": -0.10,
+    "rules=relabel crf=yes crf score": -0.08,
+    "rules=relabel crf=yes rules score": 0.12,
+    "rules=rival DATE": -0.70,
+    "rules=rival DOCUMENT_REF": 0.77,
+    "rules=rival ORG": 0.27,
+    "rules=rival PERSON": 0.18,
+    "rules=rival POSITION": 0.13,
+    "rules=rival crf=yes": 0.64,
+    "rules=rival crf=yes crf score": 0.48,
+    "rules=rival crf=yes rules score": -0.64,
+    "rules=yes DATE": 0.11,
+    "rules=yes DOCUMENT_REF": 0.07,
+    "rules=yes ORG": 0.08,
+    "rules=yes PERSON": -0.18,
+    "rules=yes POSITION": -0.28,
+    "rules=yes crf=none": -0.13,
+    "rules=yes crf=none rules score": 0.67,
+    "rules=yes crf=relabel": 0.52,
+    "rules=yes crf=relabel crf score": 0.28,
+    "rules=yes crf=relabel rules score": -0.26,
+    "rules=yes crf=rival": -0.35,
+    "rules=yes crf=rival crf score": -0.45,
+    "rules=yes crf=rival rules score": 0.88,
+    "rules=yes crf=yes": -0.24,
+    "rules=yes crf=yes crf score": 0.60,
+    "rules=yes crf=yes rules score": 1.00,
+}  # fmt: skip
 """Weights of rules and CRF, fitted on held-out parts of the sample corpus by `retrain`."""

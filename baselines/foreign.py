@@ -23,7 +23,8 @@ KNOWN_NAMES = ("rules", "underthesea")
 
 
 def load_labeller(name_or_folder: str) -> Labeller:
-    """The labeller of a name (`rules`, `underthesea`) or of a model folder.
+    """The labeller of a name (`rules`, `underthesea`), of `crf:FOLDER`, of `ensemble:SPEC` (see
+    `baselines.ensemble.load_ensemble`) or of a model folder.
 
     Raises DataError for anything else, saying what is known.
     """
@@ -34,9 +35,21 @@ def load_labeller(name_or_folder: str) -> Labeller:
         return rules
     if name_or_folder == "underthesea":
         return load_underthesea()
-    if Path(name_or_folder).is_dir():
+    kind, _, spec = name_or_folder.partition(":")
+    if kind == "ensemble":
+        from baselines.ensemble import load_ensemble
+
+        return load_ensemble(spec)
+    if kind == "crf":
         from baselines.crf import load_crf
 
+        return load_crf(spec).label_document
+    if Path(name_or_folder).is_dir():
+        from baselines.crf import load_crf
+        from baselines.ensemble import is_ensemble_folder, load_ensemble
+
+        if is_ensemble_folder(name_or_folder):
+            return load_ensemble(name_or_folder)
         return load_crf(name_or_folder).label_document
     raise DataError(
         f"{name_or_folder}: no labeller of that name and no such folder; "

@@ -201,9 +201,8 @@ class TwoLayerHead(nn.Module):
 def pad(rows: Sequence[Sequence[int]], value: int = 0) -> Tensor:
     """Rows of numbers as one tensor (rows, longest row), filled up on the right."""
     longest = max((len(row) for row in rows), default=0)
-    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows]).reshape(
-        len(rows), longest
-    )
+    full = [[*row, *[value] * (longest - len(row))] for row in rows]
+    return torch.tensor(full, dtype=torch.long).reshape(len(rows), longest)
 
 
 def mask_of(lengths: Sequence[int]) -> Tensor:

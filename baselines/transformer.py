@@ -55,6 +55,10 @@ MOST_PIECES = 32
 """Pieces of one unit that the encoder reads, the first ones: enough for any word, and a link of
 a thousand characters does not push a sentence out of its window."""
 
+MOST_CHARACTERS = 256
+"""Characters of one unit that are cut into pieces, the first ones: PhoBERT's way of cutting is
+quadratic in them."""
+
 LAST_PLACE = 3
 """Places in a piece that have a mark of their own: 0, 1, 2, and 3 for all behind."""
 
@@ -151,10 +155,11 @@ class TransformerReader(Reader):
 
     def pieces(self, unit: str) -> tuple[list[int], list[int]]:
         """The numbers of the pieces of a unit, at most MOST_PIECES, never none; and where in the
-        unit each begins (code points). All begin at 0 where the pieces do not spell the unit."""
+        unit each begins (code points; see `_piece_starts`)."""
         known = self._known.get(unit)
         if known is None:
-            names = self.tokenizer.tokenize(f" {unit}" if self._space else unit)
+            text = (" " if self._space else "") + unit[:MOST_CHARACTERS]
+            names = self.tokenizer.tokenize(text)
             names = (names or [self.tokenizer.unk_token])[: min(MOST_PIECES, self.capacity)]
             starts = _piece_starts(unit, names)
             known = self._known[unit] = (self.tokenizer.convert_tokens_to_ids(names), starts)
@@ -240,13 +245,13 @@ def _spell(text: str, tokens: Sequence[Offsets]) -> tuple[str, list[int]]:
 
 def _piece_starts(unit: str, names: Sequence[str]) -> list[int]:
     """Where in the unit each piece begins: PhoBERT's end in `@@` but for the last, those of
-    SentencePiece begin with `▁`. A lone `▁` begins where the piece behind it does, which comes after
-    it, so a token there takes the latter."""
+    SentencePiece begin with `▁`. A lone `▁` begins where the next piece does, and a token there
+    takes the later one. Where the pieces do not spell the unit, all tokens are given the first."""
     starts, spelled = [], ""
     for name in names:
         starts.append(len(spelled))
         spelled += name.removesuffix("@@").removeprefix("▁")
-    return starts if unit.startswith(spelled) else [0] * len(names)
+    return starts if unit.startswith(spelled) else [0] + [len(unit)] * (len(names) - 1)
 
 
 def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -41,7 +41,7 @@ def label_stream(
     """The documents with the labeller's spans, in the order in which they came.
 
     labeller_name: what `open_labeller` takes. workers: processes; 1 labels in this one.
-    project: the `vipol.toml` whose own rules join the built-in ones, where `rules` is asked for.
+    project: the `vipol.toml` whose own rules join the built-in ones.
     warn: called, in order, for a document that is no Vietnamese text, with what it looks like
     (`annotate.legacy.describe_text`); such a document gets no spans.
 
@@ -65,14 +65,22 @@ def label_stream(
 
 
 def open_labeller(name: str, project: str | Path | None = None) -> Labeller:
-    """The labeller of a name (see `baselines.foreign.load_labeller`); `rules` with the
-    project's own rules where `project` names a `vipol.toml` that has some. Raises DataError."""
-    if name == "rules" and project is not None:
+    """The labeller of a name (see `baselines.foreign.load_labeller`); `rules`, and the rules of an
+    `ensemble:…`, with the project's own where `project` names a `vipol.toml` that has some.
+
+    Raises DataError.
+    """
+    kind, _, spec = name.partition(":")
+    if kind in ("rules", "ensemble") and project is not None:
         from annotate.prelabel.project import read_project_rules
 
         own = read_project_rules(project)
-        if own is not None:
+        if own is not None and name == "rules":
             return own.label_document
+        if own is not None and kind == "ensemble":
+            from baselines.ensemble import load_ensemble
+
+            return load_ensemble(spec, rules=own.label_document)
     from baselines.foreign import load_labeller
 
     return load_labeller(name)

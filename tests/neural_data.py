@@ -15,10 +15,16 @@ TEMPLATES = [
     "Đồng chí [{p}]{{PERSON}}, [{t} [{b}]{{ORG}}]{{POSITION}}, phát biểu [{d}]{{DATE}}.",
     "Sáng [{d}]{{DATE}}, [{b}]{{ORG}} ban hành [Quyết định số {n}-QĐ/HU]{{DOCUMENT_REF}}.",
     "Ông [{p}]{{PERSON}} và bà [{q}]{{PERSON}} dự họp của [{b}]{{ORG}}.",
-    "Theo [Điều lệ [Công đoàn {l}]{{ORG}} [năm {y}]{{DATE}}]{{DOCUMENT_REF}}, các đảng viên đi học.",
+    "Theo [Điều lệ [Công đoàn {l}]{{ORG}} [năm {y}]{{DATE}}]{{DOCUMENT_REF}}, cán bộ đi học.",
     "Ở đây không có tên của ai, chỉ có {n} cán bộ và vài đại biểu.",
     "[{t}]{{POSITION}} [{p}]{{PERSON}} gặp [{t} [{b}]{{ORG}}]{{POSITION}} [{q}]{{PERSON}}!",
 ]
+
+PIECES = [
+    "Bí thư", "Huyện ủy", "Sơn Hà", ",", ". ", "\n", "của", "Phó", "Chủ tịch", "UBND", "13/10/2011",
+    "năm 2013", "Điều lệ", "Công đoàn", "😀", "(", ")", "“", "”", "ông", "Trần Quốc Minh",
+]  # fmt: skip
+"""What texts without sense are made of."""
 
 
 def invent_documents(sentences: int, seed: int = 7) -> list[Document]:

@@ -13,17 +13,21 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from neural_data import PIECES, invent_documents  # noqa: E402
+
 from annotate.document import Document, Span, find_illegal, split_layers  # noqa: E402
 from annotate.errors import DataError  # noqa: E402
 from annotate.markup import parse_markup  # noqa: E402
+from annotate.prelabel.lexicon import Entry  # noqa: E402
 from annotate.scheme import LABEL_NAMES  # noqa: E402
+from annotate.tokens import tokenize  # noqa: E402
 from baselines.bilstm import BilstmModel, BilstmSettings, load_bilstm, train_bilstm  # noqa: E402
 from baselines.chain import may_follow  # noqa: E402
 from baselines.fit import FitSettings, checkpoint_folder  # noqa: E402
 from baselines.neural import Chain, mask_of, pad  # noqa: E402
 from baselines.score import score_documents  # noqa: E402
 from baselines.training import Point, draw_curve, model_kind, read_training  # noqa: E402
-from neural_data import invent_documents  # noqa: E402
+from baselines.vectors import build_vectors, read_vectors, write_vectors  # noqa: E402
 
 torch.set_num_threads(1)  # tiny networks: a second thread only waits
 
@@ -167,10 +171,7 @@ def test_the_card_says_what_the_model_is(folder: Path):
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(
-            "Bí thư Huyện ủy Sơn Hà , . \n của Phó Chủ tịch UBND 13/10/2011 năm 2013 Điều lệ Công "
-            "đoàn 😀 ( ) “ ” ông Trần Quốc Minh".split(" ")
-        ),
+        st.sampled_from(PIECES),
         min_size=1,
         max_size=60,
     )
@@ -366,3 +367,79 @@ def test_the_curve_is_a_picture():
     lines = [node.get("points") for node in root if node.tag.endswith("polyline")]
     assert lines == ["320.0,48.0 592.0,160.0", "592.0,160.0"]
     assert ElementTree.fromstring(draw_curve([], "none")) is not None
+
+
+# --- vectors ----------------------------------------------------------------------------
+
+
+def test_vectors_bring_like_forms_together():
+    """Days of the month stand in the same places; so do given names."""
+    texts = [document.text for document in invent_documents(400)]
+    vectors = build_vectors(texts, size=16, min_count=5)
+
+    def likeness(one: str, other: str) -> float:
+        return sum(a * b for a, b in zip(vectors[one], vectors[other], strict=True))
+
+    assert sum(value**2 for value in vectors["minh"]) == pytest.approx(1, abs=1e-3)
+    assert likeness("trần", "phạm") > 0.5 > likeness("trần", "quyết")
+    assert vectors == build_vectors(texts, size=16, min_count=5)
+
+
+def test_vectors_are_written_and_read(tmp_path: Path):
+    vectors = {"minh": [0.5, -0.25], "hòa": [1.0, 0.0]}
+    write_vectors(tmp_path / "v.txt", vectors)
+    assert read_vectors(tmp_path / "v.txt") == vectors
+    (tmp_path / "v.txt").write_text("Hoà 1 2\nHÒA 3 4\nAn 5 6\n", encoding="utf-8")
+    assert read_vectors(tmp_path / "v.txt") == {"hòa": [1.0, 2.0], "an": [5.0, 6.0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "holds no vectors"),
+        ("2 2\nan 1 2\nba 1\n", r"v\.txt:3: 1 numbers, wanted 2"),
+        ("an 1 x\n", r"v\.txt:1: a form and its numbers were wanted"),
+        ("an 1 nan\n", r"v\.txt:1: a number that is not finite"),
+    ],
+)
+def test_broken_vectors_are_refused(content: str, message: str, tmp_path: Path):
+    (tmp_path / "v.txt").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        read_vectors(tmp_path / "v.txt")
+
+
+def test_too_little_text_for_vectors():
+    with pytest.raises(DataError, match="only 0 forms occur 5 times or more"):
+        build_vectors(["một hai ba"], size=2)
+
+
+def test_vectors_fill_the_embeddings(documents: list[Document], tmp_path: Path):
+    write_vectors(tmp_path / "v.txt", {"minh": [0.5, -0.25], "chữlạ": [1.0, 0.0]})
+    model = train_bilstm(
+        documents[:2],
+        output=tmp_path / "m",
+        vectors=tmp_path / "v.txt",
+        settings=SMALL,
+        epochs=1,
+        learning_rate=1e-12,
+    )
+    weights = model.network.words.weight
+    for form, vector in (("minh", [0.5, -0.25]), ("chữlạ", [1.0, 0.0])):
+        (number,) = model.reader.read(form, [(0, len(form))]).words
+        assert number > 1  # a form that only the vectors know is known
+        assert weights[number].tolist() == pytest.approx(vector, abs=1e-5)
+
+
+def test_a_token_knows_its_lexicon_classes(documents: list[Document], tmp_path: Path):
+    entries = [Entry("Sơn Hà", "district", "x"), Entry("Bí thư", "head", "x")]
+    how = {"settings": SMALL, "epochs": 1, "output": tmp_path / "m"}
+    reader = train_bilstm(documents, lexicon=entries, **how).reader
+    text = "Bí thư ở Sơn Hà"
+    named = [
+        [reader.listings[n - 2] for n in ns] for ns in reader.read(text, tokenize(text)).listings
+    ]
+    assert named == [["B-head"], ["E-head"], [], ["B-district"], ["E-district"]]
+    assert load_bilstm(tmp_path / "m").reader.listings == reader.listings
+    bare = train_bilstm(documents, lexicon=[], **how)
+    assert bare.reader.listings == []
+    assert bare.label_document(documents[0]) is not None

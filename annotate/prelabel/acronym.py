@@ -4,6 +4,7 @@ from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
 
 _LONGEST_GAP = 12
+_RULE = {"ORG": "rule:org.acronym", "DOCUMENT_REF": "rule:document.acronym"}
 _NOT_IN_NAME = folded_words(
     "là đã sẽ có được do tại từ đang vừa cũng không chưa khi nếu theo trong đến ra vào bởi này đó "
     "ông bà như giữa để rằng"
@@ -35,12 +36,12 @@ def find_defined(chart: Chart, candidates: list[Candidate]) -> list[Candidate]:
             if name is None:
                 continue
             found.append(name)
-        found.append(Candidate(i + 1, i + 2, name.label, "rule:acronym.defined"))
+        found.append(Candidate(i + 1, i + 2, name.label, f"{_RULE[name.label]}-defined"))
         defined[_surface(chart, i + 1)] = name.label
     if defined:
         for i in range(len(chart)):
             if chart.is_capital(i) and (label := defined.get(_surface(chart, i))):
-                found.append(Candidate(i, i + 1, label, "rule:acronym.repeated"))
+                found.append(Candidate(i, i + 1, label, f"{_RULE[label]}-repeated"))
     return found
 
 
@@ -78,6 +79,6 @@ def _drawn_out(chart: Chart, by_start: dict[int, Candidate], bracket: int) -> Ca
                 candidate.source in ("rule:org.alone", "rule:org.field", "rule:org.open")
                 and bracket - candidate.end <= _LONGEST_GAP
             ):
-                return Candidate(i, bracket, "ORG", "rule:acronym.name")
+                return Candidate(i, bracket, "ORG", "rule:org.acronym-name")
             return None
     return None

@@ -33,6 +33,7 @@ class Chart:
     every: dict[str, dict[int, list[int]]]
     capitals: list[bool]
     names: list[bool]
+    numbers: list[int]
     first: dict[int, int]
     after: dict[int, int]
     shouting: set[int] = field(default_factory=set)
@@ -118,8 +119,21 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
                     every[label].setdefault(i, []).append(j)
     capitals = [text[start].isupper() for start in starts]
     names = [capital and word.isalnum() for capital, word in zip(capitals, words, strict=True)]
+    numbers = [i for i, word in enumerate(words) if word[0].isdigit()]
     chart = Chart(
-        text, folded, words, starts, ends, hits, lexicon, every, capitals, names, first, after
+        text,
+        folded,
+        words,
+        starts,
+        ends,
+        hits,
+        lexicon,
+        every,
+        capitals,
+        names,
+        numbers,
+        first,
+        after,
     )
     chart.shouting = _find_shouting(chart)
     for label in _PLACES:

@@ -27,12 +27,13 @@ _DAY_OF = (
 )
 _MONTH_OF = rf"{_M}(?:\s?{_SEP}\s?{_Y}|,?\snăm\s{_Y})?(?!\d)"
 
+_POINT = (
+    rf"(?:(?:{_PART}\s)?(?:năm\s{_Y}|tháng\s{_MONTH_OF}|q(?:uý|úy)\s{_ROMAN}"
+    rf"(?:\s?[/.-]\s?{_Y}|,?\s(?:năm\s)?{_Y})?(?!\w))|\d{{1,2}}\stháng\s(?:đầu|cuối)\snăm\s{_Y})"
+)
+
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    (
-        "month-range",
-        rf"(?:{_PART}\s)?tháng\s{_MONTH_OF}\s(?:đến|tới)\s(?:{_PART}\s)?tháng\s{_MONTH_OF}",
-    ),
-    ("year-to-year", rf"(?<!\d\s)(?:{_PART}\s)?năm\s{_Y}\s(?:đến|tới)\snăm\s{_Y}(?!\d)"),
+    ("point-range", rf"(?<!\d\s){_POINT}\s(?:đến|tới)\s(?:hết\s)?{_POINT}(?!\d)"),
     (
         "weekday",
         rf"{_WEEKDAY}\s?,?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})"
@@ -131,20 +132,28 @@ def find_dates(chart: Chart) -> Iterator[tuple[int, int, str]]:
             while pattern and (more := pattern.match(folded, last)):
                 yield more.start(1), more.end(1), "rule:date.list"
                 last = more.end()
-    for match in _BARE.finditer(folded):
-        before = folded[max(0, match.start() - 16) : match.start()]
-        if _NOT_DATE_AFTER.match(folded, match.end()):
-            continue
-        after = folded[match.end() : match.end() + 1]
-        bracket = before.endswith("(") and after in (")", ",", ";")
-        bracket = bracket or (after == ")" and bool(_DATELINE.search(before)))
-        if bracket or match.group().endswith("lịch") or _BARE_CUE.search(before):
+    for i in chart.numbers:
+        at = chart.starts[i]
+        if (match := _BARE.match(folded, at)) and _is_bare_date(folded, match):
             yield match.start(), match.end(), "rule:date.bare"
-    for match in _BARE_YEAR.finditer(folded):
-        before = folded[max(0, match.start() - 16) : match.start()]
-        after = folded[match.end() : match.end() + 1]
-        if (before.endswith("(") and after == ")") or _YEAR_CUE.search(before):
-            yield match.start(), match.end(), "rule:date.bare-year"
+        elif match := _BARE_YEAR.match(folded, at):
+            before = folded[max(0, at - 16) : at]
+            bracketed = before.endswith("(") and folded[match.end() : match.end() + 1] == ")"
+            if bracketed or _YEAR_CUE.search(before):
+                yield match.start(), match.end(), "rule:date.bare-year"
+
+
+def _is_bare_date(folded: str, match: "re.Match[str]") -> bool:
+    """Whether a day and month without `ngày` are a date: in brackets, or behind a cue."""
+    if _NOT_DATE_AFTER.match(folded, match.end()):
+        return False
+    before = folded[max(0, match.start() - 16) : match.start()]
+    after = folded[match.end() : match.end() + 1]
+    if before.endswith("(") and after in (")", ",", ";"):
+        return True
+    if after == ")" and _DATELINE.search(before):
+        return True
+    return match.group().endswith("lịch") or bool(_BARE_CUE.search(before))
 
 
 def _fits(folded: str, start: int, end: int, name: str) -> bool:

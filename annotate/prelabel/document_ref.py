@@ -32,7 +32,7 @@ _CONGRESS = re.compile(
 _ORDINAL_AT = re.compile(rf"\s{_ORDINAL}")
 _TERM_AT = re.compile(_TERM)
 _PLENUM = re.compile(
-    r"\s(?:hội nghị\s)?(?:trung ương|tw|t\.ư|tư)\s(?:lần thứ\s)?"
+    r"\s(?:(?:hội nghị\s)?(?:trung ương|tw|t\.ư|tư)|hntw|hntư)\s(?:lần thứ\s)?"
     rf"(?:\d{{1,2}}|[ivx]+|{_WORD_NUMBER})(?![\w/-])(?:{_TERM})?"
 )
 _CONFERENCE = re.compile(rf"\shội nghị\s{_ORDINAL}")
@@ -40,14 +40,17 @@ _YEAR_AT = re.compile(r",?\s(năm\s)?((?:19|20)\d\d)(?![\w/-])")
 _AMENDED = re.compile(
     r"\s\((?:sửa đổi|bổ sung|sửa đổi,? bổ sung|mới|sửa đổi năm \d{4})(?:[^()\n]{0,20})?\)"
 )
-_BARE_AMENDED = re.compile(r"\ssửa đổi(?!\w|,?\s(?:và\s)?bổ sung|\smột số|\scác|\slần)")
 _PART = re.compile(
     r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ]){0,6}(?:\svà\s[a-zđ])?,?\s)?"
     r"(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?){0,8},?\s)?"
     r"(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?){0,8}"
     r"|chương\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)(?:,?\s(?:của\s|trong\s)?)"
 )
-_PART_HEAD = re.compile(r"(?<!\w)(?:điểm\s[a-zđ]\b|khoản\s\d|điều\s\d|chương\s[ivx\d])")
+_COUNTED = re.compile(
+    r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ"
+    r"|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều|đơn|cơ|mục|giải|tiêu|phần|bước|giai|hộ|khu|công)"
+)
+_PART_WORDS = frozenset({"các", "điểm", "khoản", "điều", "chương"})
 _QUOTE = re.compile(r"\s?([“\"«])")
 _HEADS = (
     "doc.type",
@@ -61,7 +64,9 @@ _CLOSE = {"“": "”", '"': '"', "«": "»"}
 _LONGEST_TITLE = 200
 _AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
 _AND_LAW = re.compile(r"(?:,|\svà)\s(luật|bộ luật)\s")
-_ENDS_SUBJECT = folded_words("ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và")
+_ENDS_SUBJECT = folded_words(
+    "giữa song giai ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và"
+)
 _WORD_END = re.compile(r"(?!\w)")
 
 _SHORT_TYPES = frozenset({"nq", "nđ", "qđ", "ct", "tt", "cv"})
@@ -87,8 +92,9 @@ class _Finder:
             starts.update(chart.hits[label])
         for i in sorted(starts):
             self.read(i)
-        for match in _TIGHT_SYMBOL.finditer(self.folded):
-            if self.symbol_has_capitals(match.start(), match.end()):
+        for i in chart.numbers:
+            match = _TIGHT_SYMBOL.match(self.folded, chart.starts[i])
+            if match and self.symbol_has_capitals(match.start(), match.end()):
                 self.found.append((match.start(), match.end(), "document.symbol"))
         self.parts()
         return self.found
@@ -156,26 +162,13 @@ class _Finder:
         after = self.folded[match.end() : match.end() + 14]
         if "số" in match.group():
             return True
-        if head in (
-            "điều lệ",
-            "chương trình",
-            "kế hoạch",
-            "báo cáo",
-            "đề án",
-            "lịch",
-            "thư",
-            "văn bản",
-            "hợp đồng",
-            "chiến lược",
-            "quy hoạch",
+        if len(match.group(1)) == 4 and 1900 < int(match.group(1)) < 2100:
+            return False
+        if self.chart.is_phrase("doc.rarely-numbered", i, i + 3) and (
+            len(match.group(1)) == 1 or not self.chart.is_capital(i)
         ):
             return False
-        if int(match.group(1)) > 1900 and int(match.group(1)) < 2100 and len(match.group(1)) == 4:
-            return head in ("hiến pháp",)
-        return not re.match(
-            r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều)",
-            after,
-        )
+        return not _COUNTED.match(after)
 
     def trim_symbol(self, start: int, end: int) -> int:
         """The end of a symbol without what is written small behind a spaced dash."""
@@ -212,16 +205,15 @@ class _Finder:
     def congress(self, end: int, identified: bool) -> tuple[int, str]:
         """`Nghị quyết Đại hội [Đảng] lần thứ XI`; without number or body it is no document."""
         with_body = self.with_body(end)
-        if with_body > end and not identified:
-            ordinal = _ORDINAL_AT.match(self.folded, with_body)
-            if ordinal:
-                return ordinal.end(), "document.congress"
-            if self.folded[end + 1 : with_body] in ("đảng",):
-                return with_body, "document.congress"
-            return with_body, "document.congress"
         if identified:
             return max(end, with_body if self.is_party(end) else 0), "document.congress"
-        return 0, ""
+        if with_body == end:
+            return 0, ""
+        if ordinal := _ORDINAL_AT.match(self.folded, with_body):
+            return ordinal.end(), "document.congress"
+        if term := _TERM_AT.match(self.folded, with_body):
+            return self.balance(with_body, term.end()), "document.congress"
+        return with_body, "document.congress"
 
     def is_party(self, end: int) -> bool:
         """Whether a party body follows directly: `Đại hội lần thứ XVII Đảng bộ thành phố`."""
@@ -249,10 +241,13 @@ class _Finder:
     def statute(self, i: int) -> tuple[int, str]:
         chart = self.chart
         word = chart.word(i)
-        if word not in ("luật", "bộ", "pháp", "hiến", "dự", "đạo"):
+        if word not in ("luật", "bộ", "pháp", "hiến", "dự", "đạo", "cương"):
             return 0, ""
         head = {"luật": i + 1}.get(word, i + 2)
         phrase = " ".join(chart.words[i:head])
+        if phrase == "cương lĩnh":
+            end = self.year(self.end_of(head))
+            return (end, "document.programme") if end > self.end_of(head) else (0, "")
         if phrase not in ("luật", "bộ luật", "pháp lệnh", "hiến pháp", "dự luật", "đạo luật"):
             return 0, ""
         if phrase == "hiến pháp":
@@ -286,7 +281,8 @@ class _Finder:
         end = 0
         if name and (chart.is_capital(i) or chart.is_capital(head) or phrase != "luật"):
             end = self.end_of(name)
-            end = max(end, self.end_of(self.more_name(name)))
+            name = self.more_name(name)
+            end = self.end_of(chart.at("country", name) or name)
         elif (
             chart.is_capital(i)
             and is_name_word(chart, head)
@@ -294,12 +290,11 @@ class _Finder:
         ):
             end = self.end_of(self.open_name(head))
         elif chart.is_capital(i) and chart.word(head) == "về":
-            end = self.end_of(self.open_name(head + 1)) if is_name_word(chart, head + 1) else 0
+            about = self.about(head)
+            end = self.end_of(about) if about else 0
         if not end:
             return 0, ""
         end = self.amended(end)
-        if _BARE_AMENDED.match(self.folded, end):
-            end += len(" sửa đổi")
         number = re.compile(r"\s(?:số\s)?(\d+/\d{4}/qh\d+)").match(self.folded, end)
         if number:
             return number.end(), "document.statute"
@@ -359,58 +354,70 @@ class _Finder:
     def treaty(self, i: int) -> tuple[int, str]:
         chart = self.chart
         if end := chart.at("treaty.acronym", i):
-            if chart.word(i) == "doc" and not self.is_defined("doc"):
-                pass
             return self.end_of(end), "document.acronym"
         head = chart.at("treaty.head", i)
         if not head:
             return 0, ""
-        if head < len(chart) and chart.word(head) in ("khung",):
+        if chart.word(head) == "khung":
             head += 1
-        capital = chart.is_capital(i)
-        name = chart.at("treaty", head)
-        if name and not (capital or chart.is_capital(head)):
-            name = 0
-        end = 0
-        if name:
-            token = self.more_treaty(name)
-            end = self.end_of(token)
-        elif acronym := chart.at("treaty.acronym", head):
-            end = self.end_of(acronym)
-        elif (
-            capital
-            and chart.word(i) not in ("tuyên", "quy", "bộ", "tầm", "khuôn", "đạo", "dự")
-            and head < len(chart)
-        ):
-            if is_name_word(chart, head) and not chart.opens_sentence(head):
-                body, _ = find_body(chart, head)
-                token = body or self.open_name(head)
-                end = self.end_of(self.more_treaty(token))
-            elif chart.word(head) == "về" and chart.word(head + 1).isalpha():
-                end = (
-                    self.end_of(self.open_name(head + 1))
-                    if is_name_word(chart, head + 1)
-                    else self.about(head)
-                )
-        elif capital and chart.word(head) == "về" and is_name_word(chart, head + 1):
-            end = self.end_of(self.open_name(head + 1))
-        if not end:
+        token = self.treaty_name(i, head)
+        if not token:
             return 0, ""
-        return self.year(self.amended(end)), "document.treaty"
+        end = self.year(self.amended(self.end_of(self.more_treaty(token))))
+        behind = self.token_after.get(end)
+        if behind is not None and chart.word(behind) == "về" and (more := self.about(behind)):
+            end = self.year(self.end_of(self.more_treaty(more)))
+        return end, "document.treaty"
+
+    def treaty_name(self, i: int, head: int) -> int:
+        """Token number after the name of a treaty whose type word ends at `head`; 0 for none."""
+        chart = self.chart
+        capital = chart.is_capital(i)
+        known = chart.at("treaty", head)
+        if known and (capital or chart.is_capital(head)):
+            return known
+        if acronym := chart.at("treaty.acronym", head):
+            return acronym
+        if not capital or head >= len(chart):
+            return 0
+        if chart.word(head) == "về":
+            return self.about(head)
+        if chart.at("world-city", head) or (
+            chart.word(head - 1) == "chung" and chart.at("country", head)
+        ):
+            return chart.place_end(head)
+        if not chart.in_class("treaty.open", i):
+            return 0
+        if is_name_word(chart, head):
+            return find_body(chart, head)[0] or self.open_name(head)
+        if chart.is_phrase("treaty.subject", head, head + 3):
+            return self.subject_end(head)
+        return 0
 
     def about(self, token: int) -> int:
-        """`Công ước về quyền của người khuyết tật`: small words up to punctuation."""
+        """Token number after `về` at `token` and what it is about; 0 for none."""
+        if is_name_word(self.chart, token + 1):
+            return self.open_name(token + 1)
+        end = self.subject_end(token + 1)
+        return end if end > token + 2 else 0
+
+    def subject_end(self, token: int) -> int:
+        """Token number after small words up to punctuation or a word that ends them, at most
+        eight (`quyền của người khuyết tật`); 0 where more stand there."""
         chart = self.chart
-        j = token + 1
-        while j < token + 9 and chart.word(j).isalpha() and chart.word(j) not in _ENDS_SUBJECT:
+        j = token
+        while j < token + 9 and chart.word(j).isalpha():
+            if chart.word(j) in _ENDS_SUBJECT and chart.word(j - 1) != "tự":
+                break
             j += 1
-        ended = not chart.word(j).isalpha() or chart.word(j) in _ENDS_SUBJECT
-        return self.end_of(j) if j < len(chart) and ended and j > token + 2 else 0
+        return 0 if j == token + 9 or j >= len(chart) else j
 
     def more_treaty(self, token: int) -> int:
         chart = self.chart
         while token < len(chart):
-            if chart.word(token) in ("-", "và") and (country := chart.place_end(token + 1)):
+            if chart.word(token) in ("-", "và", "ở", "tại") and (
+                country := chart.place_end(token + 1)
+            ):
                 token = country
             elif chart.word(token) == "giữa" and (first := chart.at("country", token + 1)):
                 token = first
@@ -468,15 +475,15 @@ class _Finder:
         for start, end, _ in self.found:
             by_start[start] = max(by_start.get(start, 0), end)
         last = -1
-        for head in _PART_HEAD.finditer(self.folded):
-            if head.start() < last:
+        for start, word in zip(self.chart.starts, self.chart.words, strict=True):
+            if start < last or word not in _PART_WORDS:
                 continue
-            match = _PART.match(self.folded, head.start())
+            match = _PART.match(self.folded, start)
             if not match:
                 continue
             whole = by_start.get(match.end())
             if whole:
-                self.found.append((head.start(), whole, "document.part"))
+                self.found.append((start, whole, "document.part"))
                 last = match.end()
 
 

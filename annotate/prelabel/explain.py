@@ -30,6 +30,10 @@ _MOST_EVIDENCE = 4
 _COLOURS = {label.name: label.colour for label in LABELS}
 
 
+Index = Mapping[tuple[str, str], Sequence[str]]
+"""Where the entries of a class and a folded string stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A span that is there. `also` are the other rules that proposed it, `evidence` the lexicon
@@ -163,10 +167,6 @@ def _first_overlap(span: Span, spans: Sequence[Span], starts: Sequence[int]) -> 
 
 
 # --- evidence: the lexicon entries in a mention ------------------------------------------------
-
-
-Index = Mapping[tuple[str, str], Sequence[str]]
-"""Where the entries of a class and a folded string stand."""
 
 
 def _index(entries: Iterable[Entry]) -> Index:

@@ -47,6 +47,7 @@ WORD_CLASSES = frozenset(
         "not-name",
         "byline.not-name",
         "compound",
+        "doc.rarely-numbered",
         "generic.after",
         "generic.before",
         "head.firm",
@@ -56,6 +57,8 @@ WORD_CLASSES = frozenset(
         "law.not-name",
         "title.cue",
         "title.unique",
+        "treaty.open",
+        "treaty.subject",
         "unit.number",
         "verb.after-body",
     }

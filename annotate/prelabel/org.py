@@ -39,6 +39,7 @@ _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
 _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
+_NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
@@ -65,7 +66,7 @@ def _find_body(chart: Chart, i: int) -> Body:
     best = _NONE
     compound = chart.at("head.compound", i)
     shouting = i in chart.shouting
-    if compound and (shouting or not chart.is_capital(compound - 1)):
+    if compound and (shouting or not any(chart.capitals[i + 1 : compound])):
         longest_head = max(chart.at(label, i) for label in _HEADS)
         if longest_head <= compound:
             return _named_body(chart, i)
@@ -107,8 +108,9 @@ def _region(chart: Chart, at: int) -> int:
 def _named_body(chart: Chart, i: int) -> Body:
     end = chart.at("body", i)
     if end:
-        country = chart.at("country", end)
-        return (country or end, "org.named")
+        end = chart.at("country", end) or end
+        parent, rule = find_body(chart, end)
+        return (parent if rule in ("org.named", "org.field") else end, "org.named")
     end = chart.at("body.acronym", i)
     if end and i not in chart.shouting and not chart.at("head.place", i):
         if (
@@ -222,7 +224,9 @@ def _placed_body(chart: Chart, i: int) -> Body:
     if not head:
         return _NONE
     centre = chart.at("centre", head)
-    end = centre or _parent(chart, head) or chart.place_end(head)
+    end = centre or _parent(chart, head)
+    if not end and chart.place_end(head):
+        end = named_place(chart, head)
     if centre:
         end = max(end, _parent(chart, centre), chart.at("country", centre))
     if not end and chart.word(i) in ("hạt", "đồn", "báo", "đài"):
@@ -244,7 +248,8 @@ def _proper_name(chart: Chart, i: int) -> int:
         return 0
     if chart.at("title", i):
         return 0
-    return proper_place(chart, i)
+    end = proper_place(chart, i)
+    return end if end > i + 1 or not chart.word(i + 1).isalpha() else 0
 
 
 def _field(chart: Chart, i: int) -> int:
@@ -276,6 +281,7 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
             chart.word(i) in _LOOSE_HEADS
             or end > at + 2
             or (chart.word(i) in ("bộ", "sở", "phòng") and end > at + 1)
+            or (chart.in_class("head.firm", i) and end > at + 1 and is_name_word(chart, end))
         )
     ):
         end = 0
@@ -390,7 +396,7 @@ def _more_field(chart: Chart, i: int, end: int) -> int:
 
 def _name_part(chart: Chart, i: int, at: int) -> int:
     """Token number after the proper name inside the name of a firm or school; `at` for none."""
-    if is_person(chart, at) and chart.word(i) not in ("trường", "đại", "quỹ", "nhà", "bảo"):
+    if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
         return at
     return cut_before_person(chart, at, run_end(chart, at, 6))
 
@@ -419,7 +425,7 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
         return (
             find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
         )
-    if is_person(chart, at) and chart.word(i) not in ("trường", "quỹ", "nhà", "bảo", "đại"):
+    if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
         return 0
     if not is_name_word(chart, at) or at in chart.shouting or chart.at("title", at):
         return _quoted_or_number(chart, i, at)
@@ -553,8 +559,8 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         )
     if (
         after == "các"
-        and rule in ("org.alone", "org.placed", "org.acronym")
-        and chart.at("level", end + 1)
+        and rule not in ("org.named", "org.party-alone")
+        and (chart.at("level", end + 1) or chart.word(end + 1) == "cấp")
     ):
         return False
     if after.isdigit() and rule == "org.alone" and chart.at("level", end + 1):
@@ -584,8 +590,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
             and (i in chart.shouting or _in_run(chart, i))
         ):
             return False
-    generic = after == "các" and chart.word(end + 1) == "cấp"
-    return not (generic and rule in ("org.state", "org.placed"))
+    return True
 
 
 def _in_run(chart: Chart, i: int) -> bool:

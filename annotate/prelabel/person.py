@@ -10,6 +10,7 @@ from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
 from annotate.text import fold
 
 _LONGEST = 6
+_PARTICLES = frozenset({"bin", "al", "von", "der", "de", "di", "ibn", "el", "dos", "du", "ben"})
 # The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
 _VIETNAMESE = re.compile(
     r"(?:ngh|ng|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?"
@@ -101,21 +102,22 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
             ):
                 break
             j += 1
-        elif (
-            j > i
-            and chart.word(j) == "-"
-            and chart.is_joined(j)
-            and chart.is_joined(j + 1)
-            and chart.word(j + 1).isalpha()
-        ) or (j > i and is_apostrophe(chart, j)):
-            j += 2
-        elif (
-            j > i and chart.word(j) == "." and is_name_word(chart, j + 1) and _is_initial(chart, j)
-        ):
-            j += 1
+        elif j > i and (joint := _joint(chart, j)):
+            j += joint
         else:
             break
     return min(j, i + _LONGEST + 4)
+
+
+def _joint(chart: Chart, j: int) -> int:
+    """How many tokens to go on by where token `j` joins two parts of a name: a hyphen or
+    apostrophe inside it, the full stop of an initial, a particle; 0 where it joins nothing."""
+    word = chart.word(j)
+    if word == "-" and chart.is_joined(j) and chart.is_joined(j + 1):
+        return 2 if chart.word(j + 1).isalpha() else 0
+    if is_apostrophe(chart, j) or (word in _PARTICLES and is_name_word(chart, j + 1)):
+        return 2
+    return int(word == "." and is_name_word(chart, j + 1) and _is_initial(chart, j))
 
 
 def _is_initial(chart: Chart, stop: int) -> bool:
@@ -183,6 +185,8 @@ def _before_office(chart: Chart, i: int, inside: set[int], offices: set[int]) ->
     end = _name_end(chart, i, inside)
     if not 2 <= end - i <= 4 or chart.word(end) not in (",", "-") or end + 1 not in offices:
         return 0, ""
+    if all(_VIETNAMESE.fullmatch(word) for word in chart.words[i:end]):
+        return 0, ""
     if (
         chart.place_end(i)
         or find_body(chart, i)[0]
@@ -240,6 +244,8 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     ):
         return 0, ""
     if chart.at("honorific", i) and size < 4:
+        return 0, ""
+    if size == 2 and find_body(chart, i)[0]:
         return 0, ""
     return end, "person.full" if size > 2 else "person.short"
 

@@ -18,9 +18,15 @@ def run_end(chart: Chart, i: int, longest: int) -> int:
     j = i
     while j < i + longest and is_name_word(chart, j) and (j == i or not _begins_other(chart, j)):
         j += 1
-        while is_apostrophe(chart, j):
+        while is_apostrophe(chart, j) or is_hyphen(chart, j):
             j += 2
     return j
+
+
+def is_hyphen(chart: Chart, i: int) -> bool:
+    """Whether token `i` is a hyphen inside a foreign name in small syllables (`Ghê-va-ra`)."""
+    inside = chart.word(i) == "-" and chart.is_joined(i) and chart.is_joined(i + 1)
+    return inside and chart.word(i + 1).isalpha() and not chart.is_capital(i + 1)
 
 
 def is_apostrophe(chart: Chart, i: int) -> bool:

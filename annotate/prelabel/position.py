@@ -5,14 +5,27 @@ from annotate.prelabel.chart import Chart, folded_words
 from annotate.prelabel.org import find_body, is_compound
 from annotate.prelabel.place import find_unit, is_name_word, proper_place
 
-_OF_FIELD = frozenset({"bộ trưởng", "thứ trưởng", "quyền bộ trưởng", "cao ủy", "quốc vụ khanh"})
-_HEADS_OF_MINISTERS = frozenset({"bộ", "văn", "ủy", "phủ"})
+_OF_FIELD = frozenset(
+    {
+        "bộ trưởng",
+        "thứ trưởng",
+        "quyền bộ trưởng",
+        "cao ủy",
+        "quốc vụ khanh",
+        "vụ trưởng",
+        "phó vụ trưởng",
+        "cục trưởng",
+        "phó cục trưởng",
+    }
+)
+_HEADS_OF_MINISTERS = frozenset({"bộ", "văn", "ủy", "phủ", "vụ", "cục", "tổng"})
 _SUFFIXED = folded_words(
     "cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn"
 )
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
+_ENVOYS = ("đại sứ", "công sứ", "lãnh sự", "đại biện", "đại diện", "phái đoàn", "thường trực")
 _NOT_PLACED = frozenset({"ủy viên", "thư kí", "thẩm phán"})
 _PLACE_NAMES_BEFORE = folded_words("lăng khu tàng viên đài tượng đường")
 _KINDS = folded_words(
@@ -98,6 +111,8 @@ def _seated(chart: Chart, i: int) -> Candidate | None:
 def _shared(chart: Chart, i: int) -> Candidate | None:
     """A title that shares its last word with the body: `Phó Trưởng ban Tuyên giáo Trung ương`."""
     end = chart.at("title.prefix", i)
+    if chart.word(end) == "ban" == chart.word(end + 1):
+        return None
     if not end or (
         chart.word(end - 1) == "trưởng" and end == i + 1 and chart.word(i - 1) in _SUFFIXED
     ):
@@ -163,7 +178,7 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
             break
         at = modifier
     inners: tuple[Candidate, ...] = ()
-    if name.endswith("trưởng đoàn") and (mission := _mission(chart, at)):
+    if name.endswith("trưởng đoàn") and chart.is_capital(i) and (mission := _mission(chart, at)):
         inners, end = _of_body(chart, (), mission)
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
     end = at
@@ -190,9 +205,22 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         end = chart.at("country", end) or end
     elif name not in _NOT_PLACED and (place := _bound(chart, at)):
         end = place
+    end, inners = _posting(chart, name, end, inners)
     if not _fits(chart, i, title, end, name):
         return None
     return Candidate(i, end, "POSITION", "rule:position.title", inners)
+
+
+def _posting(
+    chart: Chart, name: str, end: int, inners: tuple[Candidate, ...]
+) -> tuple[int, tuple[Candidate, ...]]:
+    """The place that an envoy is posted to bounds the office too: `Đại sứ Việt Nam tại Lào`."""
+    if not name.endswith(_ENVOYS) or chart.word(end) != "tại":
+        return end, inners
+    body, rule = find_body(chart, end + 1)
+    if body:
+        return body, (*inners, Candidate(end + 1, body, "ORG", f"rule:{rule}"))
+    return _bound(chart, end + 1) or chart.place_end(end + 1) or end, inners
 
 
 def _mission(chart: Chart, at: int) -> int:
@@ -232,7 +260,7 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     before = chart.word(i - 1)
     if (chart.in_class("plural", i - 1) and before != "năm") or before.isdigit() or before == "phó":
         return False
-    if before == "," and chart.word(end) in (",", ".", ";"):
+    if before == "," and name.startswith("ủy viên") and chart.word(end) in (",", ".", ";"):
         return True
     if chart.is_capital(end) and chart.in_class("surname", end):
         return True

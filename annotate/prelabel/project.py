@@ -186,15 +186,15 @@ def _without_shorter(own: Sequence[Candidate], built_in: Sequence[Candidate]) ->
         for c in sorted((c for c in built_in if c.label == label), key=lambda c: c.start):
             furthest = max(furthest, c.end)
             table.append((c.start, furthest))
-    kept = []
-    for c in own:
+
+    def has_longer(c: Candidate) -> bool:
         table = reach[c.label]
-        place = bisect_left(table, (c.start + 1, 0)) - 1
-        longer = place >= 0 and table[place][1] >= c.end
-        same = longer and any(b.start == c.start and b.end == c.end for b in built_in)
-        if not longer or same:
-            kept.append(c)
-    return kept
+        before, up_to = bisect_left(table, (c.start, 0)), bisect_left(table, (c.start + 1, 0))
+        return bool(
+            (before and table[before - 1][1] >= c.end) or (up_to and table[up_to - 1][1] > c.end)
+        )
+
+    return [c for c in own if not has_longer(c)]
 
 
 def _may_stand_together(built_in: Candidate, own: Candidate) -> bool:
@@ -242,7 +242,9 @@ def read_project_rules(path: str | Path = PROJECT_FILE) -> ProjectRules | None:
     try:
         settings = tomllib.loads(text).get("prelabel", {})
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path}: not TOML: {error}") from None
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found.group(1)) if found else len(text.splitlines())
+        raise DataError(f"{path}:{line}: not TOML: {error}") from None
     lines = text.splitlines()
     if not isinstance(settings, dict):
         line = _line_of(lines, r"^\s*prelabel\b")

@@ -12,7 +12,7 @@ _RANK = {"DOCUMENT_REF": 0, "POSITION": 1, "ORG": 2, "DATE": 3, "PERSON": 4}
 def resolve(chart: Chart, candidates: list[Candidate]) -> tuple[Span, ...]:
     """A legal set of spans: the longer candidate wins over the shorter that crosses it or
     lies in it, unless it may hold it; equal lengths go by label."""
-    ordered = sorted(set(candidates), key=lambda c: (c.start, -c.end, _RANK[c.label]))
+    ordered = sorted(dict.fromkeys(candidates), key=lambda c: (c.start, -c.end, _RANK[c.label]))
     outer: list[Candidate] = []
     for candidate in ordered:
         if outer and candidate.start < outer[-1].end:

@@ -1,0 +1,168 @@
+"""A project's own lexicons and patterns: what they find, and what is said of bad lines."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from annotate.document import Document, find_illegal
+from annotate.errors import DataError
+from annotate.prelabel import label_document
+from annotate.prelabel.explain import explain_document
+from annotate.prelabel.project import ProjectRules, read_project_rules
+from annotate.prelabel.statistics import measure_rules
+
+
+def write(folder: Path, settings: str, **lexicons: str) -> Path:
+    for name, text in lexicons.items():
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    path = folder / "vipol.toml"
+    path.write_text(settings, encoding="utf-8")
+    return path
+
+
+def read(folder: Path, settings: str, **lexicons: str) -> ProjectRules:
+    rules = read_project_rules(write(folder, settings, **lexicons))
+    assert rules is not None
+    return rules
+
+
+def label(rules: ProjectRules, text: str) -> list[tuple[str, str]]:
+    spans = rules.label_document(Document("x", text))
+    assert find_illegal(text, spans) is None
+    return [(text[s.start : s.end], s.label) for s in spans]
+
+
+PATTERN = "[[prelabel.pattern]]\nlabel = 'ORG'\npattern = 'tổ dân phố [0-9]+'\n"
+LEXICON = '[prelabel]\nlexicons = ["own.txt"]\n'
+
+
+def test_no_file_and_no_rules_are_none(tmp_path: Path):
+    assert read_project_rules(tmp_path / "vipol.toml") is None
+    assert read_project_rules(write(tmp_path, "[studio]\nport = 1\n")) is None
+
+
+def test_a_pattern_finds_what_the_rules_do_not(tmp_path: Path):
+    text = "Hôm qua tổ dân phố 12 họp."
+    assert label_document(Document("x", text)) == ()
+    rules = read(tmp_path, PATTERN)
+    assert label(rules, text) == [("tổ dân phố 12", "ORG")]
+    (span,) = rules.label_document(Document("x", text))
+    assert span.source == "project:pattern.1"
+    assert span.score is not None
+
+
+def test_a_group_marks_the_span(tmp_path: Path):
+    rules = read(
+        tmp_path,
+        "[[prelabel.pattern]]\nname = 'nick'\nlabel = 'PERSON'\n"
+        "pattern = 'biệt danh (?P<span>\\w+)'\n",
+    )
+    assert label(rules, "kẻ có biệt danh sói") == [("sói", "PERSON")]
+
+
+LEXICONS = [
+    ("any case and tone placement", "[org]\nvườn hoà bình", "ở Vườn Hòa Bình", ["Vườn Hòa Bình"]),
+    ("braces", "[org]\nvườn {lê|đào}", "vườn lê, vườn đào", ["vườn lê", "vườn đào"]),
+    ("capital", "[org.capital]\nvườn lê", "vườn lê, Vườn lê", ["Vườn lê"]),
+    ("exact", "[org.exact]\nVườn Lê", "vườn lê, Vườn lê, Vườn Lê", ["Vườn Lê"]),
+    ("only whole tokens", "[org]\nvườn l", "vườn lê", []),
+    ("with a comment", "# Source: invented\n[document-ref]\nsổ vàng", "sổ vàng", ["sổ vàng"]),
+]
+
+
+@pytest.mark.parametrize(("lexicon", "text", "found"), [c[1:] for c in LEXICONS])
+def test_lexicons(tmp_path: Path, lexicon: str, text: str, found: list[str]):
+    rules = read(tmp_path, LEXICON, own=lexicon)
+    assert [mention for mention, _ in label(rules, text)] == found
+
+
+def test_built_in_classes_take_new_entries(tmp_path: Path):
+    text = "Chủ tịch UBND huyện Nà Hẩu đến dự."
+    rules = read(tmp_path, LEXICON, own="[district]\nNà Hẩu Thượng")
+    assert label(rules, text) == [
+        (text[s.start : s.end], s.label) for s in label_document(Document("x", text))
+    ]
+
+
+def test_the_project_wins_over_a_built_in_rule(tmp_path: Path):
+    text = "Ngày 12/3/2019 trời mưa."
+    assert [s.label for s in label_document(Document("x", text))] == ["DATE"]
+    rules = read(tmp_path, LEXICON, own="[document-ref]\nngày 12/3/2019 trời mưa")
+    assert label(rules, text) == [("Ngày 12/3/2019 trời mưa", "DOCUMENT_REF"),
+                                  ("Ngày 12/3/2019", "DATE")]  # fmt: skip
+    rules = read(tmp_path, LEXICON, own="[org]\n12/3/2019 trời mưa")
+    assert label(rules, text) == [("12/3/2019 trời mưa", "ORG")]
+
+
+def test_the_longest_name_of_a_body_stays(tmp_path: Path):
+    text = "Đại diện Ban Tổ chức Tỉnh ủy đã dự."
+    rules = read(tmp_path, LEXICON, own="[org]\nban tổ chức; tỉnh ủy")
+    assert label(rules, text) == [("Ban Tổ chức Tỉnh ủy", "ORG")]
+
+
+def test_a_body_of_the_project_lies_in_a_title(tmp_path: Path):
+    text = "Bí thư Tỉnh ủy đã dự."
+    built_in = [(text[s.start : s.end], s.label) for s in label_document(Document("x", text))]
+    assert built_in == [("Bí thư Tỉnh ủy", "POSITION"), ("Tỉnh ủy", "ORG")]
+    assert label(read(tmp_path, LEXICON, own="[org]\ntỉnh ủy"), text) == built_in
+    title = read(tmp_path, LEXICON, own="[position]\nbí thư thân thiết tỉnh ủy")
+    assert label(title, "Bí thư thân thiết Tỉnh ủy") == [
+        ("Bí thư thân thiết Tỉnh ủy", "POSITION"),
+        ("Tỉnh ủy", "ORG"),
+    ]
+
+
+def test_explanation_and_statistics_know_them(tmp_path: Path):
+    rules = read(tmp_path, LEXICON + PATTERN, own="[org]\n12/3/2019 trời mưa")
+    document = Document("x", "Ngày 12/3/2019 trời mưa ở tổ dân phố 3.")
+    explanation = explain_document(document, rules)
+    assert [(o.mention, o.span.source) for o in explanation.kept] == [
+        ("12/3/2019 trời mưa", "project:own.txt[org]"),
+        ("tổ dân phố 3", "project:pattern.1"),
+    ]
+    assert "Ngày 12/3/2019" in [one.mention for one in explanation.lost]
+    report = measure_rules([document], has_gold=False, rules=rules)
+    assert {"project:own.txt[org]", "project:pattern.1"} <= {o.source for o in report.rules}
+
+
+BAD = [
+    ("TOML", "[prelabel]\nlexicons =\n", r"vipol.toml:2: not TOML: "),
+    ("TOML, cut off", "[studio]\n[prelabel", r"vipol.toml:2: not TOML: "),
+    ("prelabel no table", "prelabel = 1", r"vipol.toml:1: 'prelabel' must be a table"),
+    ("unknown setting", "[prelabel]\nlexikon = []", r"vipol.toml:2: unknown setting 'lexikon'"),
+    ("lexicons no list", "[prelabel]\n\nlexicons = 'a'", r"vipol.toml:3: lexicons must be a list"),
+    ("no such lexicon", '[prelabel]\nlexicons = ["no.txt"]', r"vipol.toml:2: .*no.txt: no such"),
+    ("pattern no table", "[prelabel]\npattern = 'x'", r"vipol.toml:2: patterns must be tables"),
+    ("no label", "[[prelabel.pattern]]\npattern = 'x'", r"vipol.toml:1: pattern 1 lacks 'label'"),
+    ("bad label", PATTERN.replace("ORG", "PLACE"), r"vipol.toml:2: the unknown label 'PLACE'"),
+    ("bad pattern", PATTERN.replace("+", "+("), r"vipol.toml:3: .* is no regular expression"),
+    (
+        "bad second pattern",
+        PATTERN + "\n" + PATTERN.replace("[0-9]+", "["),
+        r"vipol.toml:7: .* is no regular expression",
+    ),
+    ("matches nothing", PATTERN.replace("tổ dân phố [0-9]+", "x*"), r":3: .* nothing at all"),
+    ("unknown key", PATTERN + "kind = 'x'\n", r"vipol.toml:4: unknown setting 'kind'"),
+    ("number", PATTERN.replace("'ORG'", "3"), r"vipol.toml:2: 'label' must be a string"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), [c[1:] for c in BAD], ids=[c[0] for c in BAD])
+def test_bad_settings_are_named_with_file_and_line(tmp_path: Path, settings: str, message: str):
+    with pytest.raises(DataError, match=message):
+        read_project_rules(write(tmp_path, settings))
+
+
+BAD_LEXICONS = [
+    ("entry before section", "vườn lê", r"own.txt:1: an entry before any section"),
+    ("lone brace", "[org]\nvườn {lê|", r"own.txt:2: a brace without its pair"),
+    ("bad section", "[org]\nx\n[ORG]\ny", r"own.txt:3: .* is no section"),
+    ("unknown section", "[orgs]\nvườn lê", r"own.txt:2: an entry of the unknown section \[orgs\]"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), [c[1:] for c in BAD_LEXICONS])
+def test_bad_lexicons_are_named_with_file_and_line(tmp_path: Path, text: str, message: str):
+    with pytest.raises(DataError, match=re.compile(message)):
+        read_project_rules(write(tmp_path, LEXICON, own=text))

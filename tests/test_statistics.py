@@ -1,0 +1,87 @@
+"""Figures of the rules, checked against spans counted by hand and by the scorer."""
+
+import json
+
+import pytest
+
+from annotate.document import Document, Span
+from annotate.prelabel import label_document
+from annotate.prelabel.statistics import (
+    RuleReport,
+    format_rule_report,
+    measure_rules,
+    rule_report_to_dict,
+)
+
+TEXTS = [
+    "Đồng chí Lò Văn Thưởng, Bí thư Tỉnh ủy, ký Quyết định số 15-QĐ/TU ngày 12/3/2019.",
+    "Ngày 3/2/2020, Bộ trưởng Bộ Tài chính gặp bà Hà Thị Lượt.",
+]
+RIGHT = [Document(f"d{n}", text) for n, text in enumerate(TEXTS)]
+GOLD = [document.with_spans(label_document(document)) for document in RIGHT]
+
+
+def measure(gold: list[Document]) -> RuleReport:
+    return measure_rules(gold, has_gold=True)
+
+
+def test_what_is_kept_is_what_the_rules_give():
+    report = measure(GOLD)
+    assert report.documents == 2
+    assert report.spans == sum(len(document.spans) for document in GOLD)
+    assert all(one.proposed == one.kept + one.lost for one in report.rules)
+
+
+def test_rules_are_never_wrong_about_their_own_output():
+    report = measure(GOLD)
+    assert report.missed == 0
+    assert all(one.wrong == one.cost == one.lost_right == 0 for one in report.rules)
+    assert all(one.precision == 1.0 for one in report.rules if one.kept)
+
+
+def test_a_wrong_rule_comes_first_with_what_it_costs():
+    document = GOLD[0]
+    (symbol,) = [s for s in document.spans if s.label == "DOCUMENT_REF"]
+    shorter = Span(symbol.start + len("Quyết định số "), symbol.end, "DOCUMENT_REF")
+    truth = [s for s in document.spans if s != symbol] + [shorter]
+    report = measure([document.with_spans(truth)])
+    first = report.rules[0]
+    assert first.source == symbol.source
+    assert (first.right, first.wrong, first.precision, first.cost) == (0, 1, 0.0, 1)
+    (loser,) = [o for o in report.rules if o.source == "rule:document.symbol"]
+    assert (loser.kept, loser.lost, loser.lost_right, loser.conflicts) == (0, 1, 1, 1)
+    assert loser.precision is None
+
+
+def test_what_no_rule_proposes_is_missed():
+    document = Document("x", "hôm qua trời mưa", (Span(0, 7, "ORG"),))
+    assert measure([document]).missed == 1
+
+
+def test_without_gold_there_are_no_such_figures():
+    report = measure_rules(RIGHT, has_gold=False)
+    assert report.missed is None
+    assert all(one.precision is None and one.wrong is None for one in report.rules)
+    assert "precision" not in json.dumps(rule_report_to_dict(report))
+    assert "prec" not in format_rule_report(report)
+    conflicts = [one.conflicts for one in report.rules]
+    assert conflicts == sorted(conflicts, reverse=True)
+
+
+@pytest.mark.parametrize("has_gold", [True, False])
+def test_the_table_keeps_to_eighty_columns(has_gold: bool):
+    table = format_rule_report(measure_rules(GOLD, has_gold=has_gold))
+    assert max(map(len, table.splitlines())) <= 80
+    assert table.startswith("2 documents, ")
+
+
+def test_json_round_trips():
+    report = rule_report_to_dict(measure(GOLD))
+    assert json.loads(json.dumps(report)) == report
+    assert {one["source"] for one in report["rules"]} >= {"rule:date.day"}
+
+
+def test_a_call_for_each_document():
+    seen: list[str] = []
+    measure_rules(RIGHT, has_gold=False, on_document=lambda d: seen.append(d.id))
+    assert seen == ["d0", "d1"]
