@@ -23,6 +23,9 @@ from annotate.scheme import Language
 
 Item = TypeVar("Item")
 
+PROJECT_FILE = "vipol.toml"
+"""A team's own lexicons and patterns, in the folder that the command runs in."""
+
 app = typer.Typer(
     name="vipol",
     help="From Vietnamese political articles to a scored named-entity dataset.\n\n"
@@ -67,6 +70,7 @@ Url = Annotated[
         show_default=False,
     ),
 ]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to label with.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")]
 
 
@@ -197,20 +201,22 @@ def clean(
 # --- pre-labels and predictions --------------------------------------------------------------
 
 
-def write_predictions(model: str, documents: Iterable[Document], output: str) -> None:
-    from baselines.foreign import load_labeller
+def write_predictions(model: str, documents: Iterable[Document], output: str, workers: int) -> None:
+    from baselines.workers import label_stream
 
-    label = load_labeller(model)
+    def warn(document: Document, looks_like: str) -> None:
+        say(f"document {document.id}: {looks_like}; no spans")
+
     spans = 0
 
-    def labelled() -> Iterator[Document]:
+    def counted() -> Iterator[Document]:
         nonlocal spans
-        for document in progress(documents, "labelling"):
-            found = document.with_spans(label(document))
-            spans += len(found.spans)
-            yield found
+        stream = label_stream(model, documents, workers, project=PROJECT_FILE, warn=warn)
+        for document in progress(stream, "labelling"):
+            spans += len(document.spans)
+            yield document
 
-    written = write_documents(output, labelled())
+    written = write_documents(output, counted())
     say(f"labelled {plural(written, 'document')} with {model}: {plural(spans, 'span')}")
 
 
@@ -219,14 +225,108 @@ def prelabel(
     source: Annotated[str, typer.Argument(metavar="IN", help="Document file; - is stdin.")],
     output: Output = "-",
     model: Annotated[
-        str, typer.Option("--with", help="rules, underthesea, or the folder of a trained model.")
+        str,
+        typer.Option(
+            "--with",
+            help="rules, underthesea, the folder of a trained model, or ensemble:rules+crf:FOLDER.",
+        ),
     ] = "rules",
+    workers: Workers = 1,
 ) -> None:
     """Label documents before annotators see them; entities that come in are put aside.
 
     Example: vipol prelabel docs.jsonl -o prelabelled.jsonl
     """
-    write_predictions(model, read_documents(source), output)
+    write_predictions(model, read_documents(source), output, workers)
+
+
+@app.command()
+def explain(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="Document file; - is stdin.")],
+    document: Annotated[str, typer.Option(help="Id of the document to explain.")],
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page here instead.")] = None,
+) -> None:
+    """Show why each pre-label of a document is there, and what lost against it.
+
+    Example: vipol explain docs.jsonl --document a01
+    """
+    from annotate.files import open_output
+    from annotate.prelabel.explain import (
+        explain_document,
+        explanation_to_html,
+        format_explanation,
+    )
+    from annotate.prelabel.project import read_project_rules
+
+    found = next((d for d in read_documents(source) if d.id == document), None)
+    if found is None:
+        raise DataError(f"{source}: holds no document {document!r}")
+    explanation = explain_document(found, read_project_rules(PROJECT_FILE))
+    if html:
+        with open_output(html) as stream:
+            stream.write(explanation_to_html(explanation))
+        say(f"wrote the explanation to {html}")
+    else:
+        print(format_explanation(explanation, colour=sys.stdout.isatty()))
+
+
+@app.command()
+def rules(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="Document file; - is stdin.")],
+    gold: Annotated[
+        bool, typer.Option("--gold", help="The entities of the file are gold: show precision too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What each rule of pre-labelling does on documents: coverage, conflicts, precision.
+
+    Example: vipol rules gold.jsonl --gold
+    """
+    from annotate.prelabel.project import read_project_rules
+    from annotate.prelabel.statistics import (
+        format_rule_report,
+        measure_rules,
+        rule_report_to_dict,
+    )
+
+    report = measure_rules(
+        progress(read_documents(source, labelled=gold), "measuring"),
+        has_gold=gold,
+        rules=read_project_rules(PROJECT_FILE),
+    )
+    if as_json:
+        print_json(rule_report_to_dict(report))
+    else:
+        print(format_rule_report(report))
+
+
+@app.command()
+def retrain(
+    source: Annotated[
+        str, typer.Argument(metavar="GOLD", help="Document file, dataset, or mark-up folder.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the ensemble.")],
+    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 13,
+    as_json: AsJson = False,
+) -> None:
+    """Train rules and CRF together on your gold, and show what the next batch gains.
+
+    Then: vipol prelabel next.jsonl --with ensemble:FOLDER
+
+    Example: vipol retrain gold.jsonl -o ensemble
+    """
+    from baselines.ensemble import format_retraining, retraining_to_dict
+    from baselines.ensemble import retrain as retrain_ensemble
+    from baselines.workers import open_labeller
+
+    labeller = open_labeller("rules", PROJECT_FILE)
+    report = retrain_ensemble(load_gold(source), seed=seed, rules=labeller)
+    report.save(output)
+    if as_json:
+        print_json(retraining_to_dict(report))
+    else:
+        print(format_retraining(report))
+    say(f"saved to {output}; use it with vipol prelabel --with ensemble:{output}")
 
 
 @app.command()
@@ -239,15 +339,16 @@ def predict(
     split: Annotated[
         str | None, typer.Option(help="Split of the dataset: train, validation or test.")
     ] = None,
+    workers: Workers = 1,
 ) -> None:
     """Predict spans with a model; entities that come in are put aside.
 
     Example: vipol predict model docs.jsonl -o predicted.jsonl
     """
     if split or Path(source).is_dir():
-        write_predictions(model, load_gold(source, split), output)
+        write_predictions(model, load_gold(source, split), output, workers)
     else:
-        write_predictions(model, read_documents(source), output)
+        write_predictions(model, read_documents(source), output, workers)
 
 
 # --- Label Studio ------------------------------------------------------------------------

@@ -196,10 +196,7 @@ class _OurTrainer(Trainer):
             new = [p for p in group["params"] if id(p) not in old]
             group["params"] = [p for p in group["params"] if id(p) in old]
             if new:
-                optimizer.add_param_group(
-                    {**group, "params": new, "lr": self.head_learning_rate, "initial_lr": None}
-                )
-                del optimizer.param_groups[-1]["initial_lr"]
+                optimizer.add_param_group({**group, "params": new, "lr": self.head_learning_rate})
         return optimizer
 
 

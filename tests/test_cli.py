@@ -59,8 +59,19 @@ def docs(tmp_path: Path) -> Path:
 
 
 COMMANDS = {
-    *("agreement", "build", "clean", "demo", "export", "guide", "import", "predict", "prelabel"),
-    *("publish", "pull", "push", "quiz", "score", "studio", "train"),
+    *(
+        "agreement",
+        "build",
+        "clean",
+        "demo",
+        "explain",
+        "export",
+        "guide",
+        "import",
+        "predict",
+        "prelabel",
+    ),
+    *("publish", "pull", "push", "quiz", "retrain", "rules", "score", "studio", "train"),
 }
 
 
@@ -104,6 +115,10 @@ READERS = [
     ("predict", "rules", "{}", "-o", "out"),
     ("score", "{}", "{}"),
     ("agreement", "{}"),
+    ("explain", "{}", "--document", "d1"),
+    ("rules", "{}"),
+    ("retrain", "{}", "-o", "out"),
+    ("export", "{}", "--to", "jsonl", "-o", "out"),
     ("build", "{}", "-o", "out"),
     ("train", "crf", "{}", "-o", "out"),
     ("push", "{}", "--project", "Some project"),

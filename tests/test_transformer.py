@@ -110,8 +110,8 @@ def model(
         model=str(encoders[request.param]),
         output=output,
         validation=DOCUMENTS,
-        epochs=12,
-        patience=12,
+        epochs=18,
+        patience=18,
         **FAST,
     )
     assert not checkpoint_folder(output).exists()

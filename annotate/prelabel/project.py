@@ -85,11 +85,9 @@ class ProjectRules:
 
         A match counts only where it begins and ends with a token (`annotate.tokens`).
         """
-        first = {start: number for number, start in enumerate(chart.starts)}
-        after = {end: number for number, end in enumerate(chart.ends, start=1)}
         found: dict[Candidate, None] = {}
         for start, end, label, source in self._matches(chart):
-            i, j = first.get(start), after.get(end)
+            i, j = chart.first.get(start), chart.after.get(end)
             if i is not None and j is not None:
                 found[Candidate(i, j, label, source)] = None
         return sorted(found, key=lambda c: (c.start, -c.end))
