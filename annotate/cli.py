@@ -258,10 +258,10 @@ def explain(
     )
     from annotate.prelabel.project import read_project_rules
 
-    found = next((d for d in read_documents(source) if d.id == document), None)
-    if found is None:
+    found = [each for each in read_documents(source) if each.id == document]
+    if not found:
         raise DataError(f"{source}: holds no document {document!r}")
-    explanation = explain_document(found, read_project_rules(PROJECT_FILE))
+    explanation = explain_document(found[0], read_project_rules(PROJECT_FILE))
     if html:
         with open_output(html) as stream:
             stream.write(explanation_to_html(explanation))
@@ -778,13 +778,109 @@ def train_crf_command(
     """
     from baselines.crf import train_crf
 
-    documents: list[Document] = []
-    for source in sources:
-        is_built = (Path(source) / "README.md").exists()
-        documents += load_gold(source, "train" if is_built else None)
+    documents = load_training(sources)
     model = train_crf(documents, seed=seed)
     model.save(output)
     say(f"trained a CRF on {plural(len(documents), 'document')}: {output}")
+
+
+def load_training(sources: list[str], split: str = "train") -> list[Document]:
+    """The documents of all sources; of a built dataset those of one split."""
+    documents: list[Document] = []
+    for source in sources:
+        is_built = (Path(source) / "README.md").exists()
+        documents += load_gold(source, split if is_built else None)
+    return documents
+
+
+Validation = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Document files to stop by.  [default: the validation split of the datasets]",
+        show_default=False,
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+Epochs = Annotated[int, typer.Option(min=1, help="At most so many passes over the data.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Sentences a step; less takes less memory.")]
+
+
+def load_validation(sources: list[str], named: list[str] | None) -> list[Document] | None:
+    """What early stopping looks at: the named files, else the datasets' validation splits."""
+    if named:
+        return load_training(named, "validation")
+    built = [source for source in sources if (Path(source) / "README.md").exists()]
+    return load_training(built, "validation") if built else None
+
+
+@train.command("bilstm")
+def train_bilstm_command(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    validation: Validation = None,
+    epochs: Epochs = 30,
+    batch_size: BatchSize = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+    resume: Resume = False,
+) -> None:
+    """Train a BiLSTM-CRF with characters from nothing, both layers.
+
+    Example: vipol train bilstm datasets/party-news -o model
+    """
+    documents = load_training(sources)
+    held = load_validation(sources, validation)
+    from baselines.bilstm import train_bilstm
+
+    train_bilstm(
+        documents,
+        output=output,
+        validation=held,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        resume=resume,
+    )
+    say(f"trained a BiLSTM-CRF on {plural(len(documents), 'document')}: {output}")
+
+
+@train.command("transformer")
+def train_transformer_command(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    model: Annotated[
+        str, typer.Option(help="Encoder to start from: a name on the Hub, or a folder.")
+    ] = "vinai/phobert-base-v2",
+    validation: Validation = None,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 16,
+    learning_rate: Annotated[float, typer.Option(help="Of the encoder.")] = 5e-5,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+    resume: Resume = False,
+) -> None:
+    """Fine-tune a transformer encoder, both layers.
+
+    Example: vipol train transformer datasets/party-news --model xlm-roberta-base -o model
+    """
+    documents = load_training(sources)
+    held = load_validation(sources, validation)
+    from baselines.transformer import train_transformer
+
+    train_transformer(
+        documents,
+        model=model,
+        output=output,
+        validation=held,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        resume=resume,
+    )
+    say(f"trained {model} on {plural(len(documents), 'document')}: {output}")
 
 
 @app.command()

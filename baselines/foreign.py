@@ -45,16 +45,31 @@ def load_labeller(name_or_folder: str) -> Labeller:
 
         return load_crf(spec).label_document
     if Path(name_or_folder).is_dir():
-        from baselines.crf import load_crf
-        from baselines.ensemble import is_ensemble_folder, load_ensemble
-
-        if is_ensemble_folder(name_or_folder):
-            return load_ensemble(name_or_folder)
-        return load_crf(name_or_folder).label_document
+        return _load_folder(name_or_folder)
     raise DataError(
         f"{name_or_folder}: no labeller of that name and no such folder; "
         f"known: {', '.join(KNOWN_NAMES)}, or the folder of a trained model"
     )
+
+
+def _load_folder(folder: str) -> Labeller:
+    from annotate.scheme import LABEL_NAMES
+    from baselines.crf import load_crf
+    from baselines.ensemble import is_ensemble_folder, load_ensemble
+    from baselines.training import model_kind
+
+    if is_ensemble_folder(folder):
+        return load_ensemble(folder)
+    kind = model_kind(folder)
+    if kind == "vipol-bilstm":
+        from baselines.bilstm import load_bilstm
+
+        return load_bilstm(folder, known_labels=LABEL_NAMES).label_document
+    if kind == "vipol-transformer":
+        from baselines.transformer import load_transformer
+
+        return load_transformer(folder, known_labels=LABEL_NAMES).label_document
+    return load_crf(folder).label_document
 
 
 def load_underthesea(labels: Mapping[str, str] = UNDERTHESEA_LABELS) -> Labeller:

@@ -73,8 +73,9 @@ def studio_folder(studio_server: Server, tmp_path: Path) -> Iterator[Path]:
     it starts in seconds. What is started in it is stopped at the end."""
     folder = tmp_path / "studio"
     (folder / "data").mkdir(parents=True)
-    for name in ("secrets.json", "ready", "data/.env"):
-        shutil.copy(studio_server.folder / name, folder / name)
+    for name in ("secrets.json", "ready", "data/.env", "annotators.json"):
+        if (studio_server.folder / name).exists():
+            shutil.copy(studio_server.folder / name, folder / name)
     source = sqlite3.connect(studio_server.folder / "data" / "label_studio.sqlite3")
     copy = sqlite3.connect(folder / "data" / "label_studio.sqlite3")
     with copy:

@@ -87,6 +87,8 @@ def test_help_lists_every_command_and_shows_an_example() -> None:
         ("studio", "down"),
         ("studio", "status"),
         ("train", "crf"),
+        ("train", "bilstm"),
+        ("train", "transformer"),
         ("import", "conll"),
     ):
         assert f"Example: vipol {' '.join(words)}" in vipol(*words, "--help").stdout
@@ -121,6 +123,7 @@ READERS = [
     ("export", "{}", "--to", "jsonl", "-o", "out"),
     ("build", "{}", "-o", "out"),
     ("train", "crf", "{}", "-o", "out"),
+    ("train", "bilstm", "{}", "-o", "out"),
     ("push", "{}", "--project", "Some project"),
 ]
 BAD_FILES = [
