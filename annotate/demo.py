@@ -258,7 +258,7 @@ def _build(
     about = About(pretty_name="vipol demo", sections={"about": _ABOUT})
     report = build_dataset(gold, folder / "dataset", about=about, agreement=agreement)
     sizes = ", ".join(f"{split} {count}" for split, count in report.documents.items())
-    return report, f"{len(gold)} documents as {FIRST} labelled them ({sizes})"
+    return report, f"{len(gold)} documents of {FIRST} ({sizes})"
 
 
 def _load(folder: Path) -> tuple[dict[str, list[Document]], str]:
