@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from annotate.document import Document, Span, document_to_line, sort_spans, split_layers
+from annotate.document import Document, Span, sort_spans, split_layers
 from annotate.errors import DataError
 from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, Layer, may_contain
@@ -39,14 +39,18 @@ from baselines.features import (
     full_rows,
     host_rows,
 )
+from baselines.training import (
+    CARD_NAME,
+    TrainingCounts,
+    batch_documents,
+    check_training_documents,
+    hash_documents,
+    merge_sentences,
+)
 
 SOURCE = "crf"
 KIND = "vipol-crf"
 FORMAT = 1
-CARD_NAME = "model.json"
-
-BATCH_CHARACTERS = 100_000
-"""Text that is tagged at once by `label_documents`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +63,6 @@ class CrfSettings:
     c1: float = 0.05
     c2: float = 0.05
     max_iterations: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingCounts:
-    """What a model was trained on. `entities` counts by layer and label; `inexpressible` are
-    entities that no token border allows to tag, `merged` sentence borders inside an entity,
-    which were taken away."""
-
-    documents: int
-    sentences: int
-    tokens: int
-    entities: dict[str, dict[str, int]]
-    inexpressible: int
-    merged: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +102,7 @@ class CrfModel:
     def label_documents(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents with the model's spans, in order: `label_document` for many, several
         times as fast where documents are short."""
-        for batch in _batches(documents):
+        for batch in batch_documents(documents):
             for document, spans in zip(batch, self._taggers.label(batch), strict=True):
                 yield document.with_spans(spans)
 
@@ -126,25 +115,6 @@ class CrfModel:
 
 
 # --- sequences --------------------------------------------------------------------------
-
-
-def _merge_sentences(
-    sentences: Sequence[Offsets], spans: Sequence[Span]
-) -> tuple[list[Offsets], int]:
-    """Sentences without the borders that lie inside a span, and how many borders went.
-
-    `spans` are those of one layer, sorted.
-    """
-    merged: list[Offsets] = []
-    number = 0
-    for start, end in sentences:
-        while number < len(spans) and spans[number].end <= start:
-            number += 1
-        if merged and number < len(spans) and spans[number].start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], end)
-        else:
-            merged.append((start, end))
-    return merged, len(sentences) - len(merged)
 
 
 def _token_ranges(tokens: Tokens, stretches: Iterable[Offsets]) -> list[tuple[int, int]]:
@@ -174,7 +144,7 @@ def train_crf(
     an entity.
     """
     settings = settings or CrfSettings()
-    _check_training_documents(documents, labels)
+    check_training_documents(documents, labels)
     entries = read_lexicons() if lexicon is None else list(lexicon)
     training = _Training(TokenReader(Lexicon(entries)), settings)
     for number in random.Random(seed).sample(range(len(documents)), len(documents)):
@@ -213,7 +183,7 @@ class _Training:
         guest_tags, _ = self._tag(tokens, "inner", layers["inner"])
         hosts = [span for span in layers["outer"] if span.label in HOSTS and span not in lost]
         host_ranges = _token_ranges(tokens, [(host.start, host.end) for host in hosts])
-        sentences, merged = _merge_sentences(split_sentences(document.text), layers["outer"])
+        sentences, merged = merge_sentences(split_sentences(document.text), layers["outer"])
         self._merged += merged
         self._sentences += len(sentences)
         self._tokens += len(tokens.offsets)
@@ -248,40 +218,11 @@ class _Training:
             entities={layer: dict(sorted(of.items())) for layer, of in self.entities.items()},
             inexpressible=self._inexpressible,
             merged=self._merged,
-            sha256=_hash_documents(documents),
+            sha256=hash_documents(documents),
         )
 
 
 _NO_HOST: tuple[None, tuple[int, int]] = (None, (0, 0))
-
-
-def _check_training_documents(documents: Sequence[Document], labels: Sequence[str]) -> None:
-    if not documents:
-        raise DataError("no documents to train on; give at least one labelled document")
-    repeated = [id for id, n in Counter(document.id for document in documents).items() if n > 1]
-    if repeated:
-        raise DataError(
-            f"the document {repeated[0]} stands twice among the {len(documents)} to train on; "
-            "give each document once"
-        )
-    found = {span.label for document in documents for span in document.spans}
-    if not found:
-        raise DataError(
-            f"none of the {len(documents)} documents to train on has an entity; "
-            "give labelled documents"
-        )
-    if missing := [label for label in labels if label not in found]:
-        raise DataError(
-            f"no entity of {', '.join(missing)} among the {len(documents)} documents to train on; "
-            "add documents that have some, or leave the label out"
-        )
-
-
-def _hash_documents(documents: Iterable[Document]) -> str:
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(document_to_line(document).encode() + b"\n")
-    return digest.hexdigest()
 
 
 def _new_trainer(settings: CrfSettings) -> Any:
@@ -409,20 +350,6 @@ def _spans_of(
             place += 1
         score = round(min(chances[first:place]), 4)
         yield Span(span.start, span.end, span.label, SOURCE, score), first, place
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in lists of about BATCH_CHARACTERS together."""
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if size >= BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _format_lexicon(entries: Iterable[Entry]) -> bytes:

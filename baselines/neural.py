@@ -24,12 +24,13 @@ from annotate.scheme import may_contain
 from annotate.tags import tags_to_spans
 from annotate.tokens import Offsets
 from baselines.chain import may_follow
-from baselines.crf import BATCH_CHARACTERS, TrainingCounts
 from baselines.training import (
     CURVE_NAME,
     Host,
     LabelSet,
     Point,
+    TrainingCounts,
+    batch_documents,
     draw_curve,
     read_sentences,
     write_model,
@@ -307,7 +308,7 @@ class NeuralModel:
 
         Raises DataError where the memory does not suffice.
         """
-        for chunk in _chunks(documents):
+        for chunk in batch_documents(documents):
             with memory_errors(batch_size):
                 spans = label_texts(
                     self.network,
@@ -366,20 +367,6 @@ def load_weights(network: Network, folder: Path) -> None:
 def choose_device() -> torch.device:
     """The first GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Documents in lists of about BATCH_CHARACTERS together."""
-    chunk: list[Document] = []
-    size = 0
-    for document in documents:
-        chunk.append(document)
-        size += len(document.text)
-        if size >= BATCH_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def label_texts(

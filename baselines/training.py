@@ -20,10 +20,28 @@ from annotate.errors import DataError
 from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
 from annotate.tokens import Offsets, split_sentences, tokenize
-from baselines.crf import CARD_NAME, TrainingCounts
 
 FORMAT = 1
+CARD_NAME = "model.json"
 CURVE_NAME = "loss.svg"
+
+BATCH_CHARACTERS = 100_000
+"""Text that is labelled at once, whatever the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCounts:
+    """What a model was trained on. `entities` counts by layer and label; `inexpressible` are
+    entities that no token border allows to tag, `merged` sentence borders inside an entity,
+    which were taken away."""
+
+    documents: int
+    sentences: int
+    tokens: int
+    entities: dict[str, dict[str, int]]
+    inexpressible: int
+    merged: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +223,22 @@ def check_training_documents(
             f"no entity of {', '.join(missing)} among the {len(documents)} documents to {what}; "
             "add documents that have some, or leave the label out"
         )
+
+
+def batch_documents(
+    documents: Iterable[Document], most: int | None = None
+) -> Iterator[list[Document]]:
+    """Documents in lists of about BATCH_CHARACTERS together, of at most `most` documents."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if size >= BATCH_CHARACTERS or len(batch) == most:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def hash_documents(documents: Iterable[Document]) -> str:

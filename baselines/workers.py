@@ -1,7 +1,7 @@
 """Labelling a stream of documents on several cores, in order, in constant memory.
 
-Each worker is a process of its own that loads the labeller once. Documents go out in batches of
-about BATCH_CHARACTERS, a few batches ahead of what was taken, so memory does not grow with the
+Each worker is a process of its own that loads the labeller once. Documents go out in batches
+(`training.batch_documents`), a few ahead of what was taken, so memory does not grow with the
 stream. `ProcessPoolExecutor` and not `Pool`: a `Pool` waits for ever for a killed worker.
 """
 
@@ -16,9 +16,7 @@ from annotate.document import Document, Span
 from annotate.errors import DataError, ServiceError
 from annotate.legacy import describe_text
 from baselines import Labeller
-
-BATCH_CHARACTERS = 100_000
-"""Text of one batch."""
+from baselines.training import batch_documents
 
 BATCH_DOCUMENTS = 256
 """Most documents of one batch, however short."""
@@ -51,7 +49,7 @@ def label_stream(
     if workers < 1:
         raise DataError(f"{workers} workers were asked for; at least 1 is wanted")
     name, file = labeller_name, None if project is None else str(project)
-    batches = _batches(documents)
+    batches = batch_documents(documents, BATCH_DOCUMENTS)
     answers = (
         _label_here(name, file, batches)
         if workers == 1
@@ -84,19 +82,6 @@ def open_labeller(name: str, project: str | Path | None = None) -> Labeller:
     from baselines.foreign import load_labeller
 
     return load_labeller(name)
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if size >= BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _answer(label: Labeller, document: Document) -> Answer:
