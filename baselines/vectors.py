@@ -39,7 +39,7 @@ def build_vectors(
     Raises DataError where fewer forms than `size` are left.
     """
     import numpy as np
-    from scipy.sparse import coo_matrix, csr_matrix  # type: ignore[import-untyped]
+    from scipy.sparse import coo_matrix, csr_matrix
     from sklearn.utils.extmath import randomized_svd  # type: ignore[import-untyped]
 
     lines = [[fold(text[start:end]) for start, end in tokenize(text)] for text in texts]
