@@ -23,7 +23,7 @@ import re
 import tomllib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +222,7 @@ def _with_guests(host: Candidate, others: Sequence[Candidate]) -> Candidate:
     if not guests:
         return host
     own = [g for g in host.inner if all(g.end <= c.start or c.end <= g.start for c in guests)]
-    return replace(host, inner=(*guests, *own))
+    return host._replace(inner=(*guests, *own))
 
 
 # --- reading vipol.toml -----------------------------------------------------------------------
