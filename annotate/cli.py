@@ -7,7 +7,8 @@ data or of a service; 2: wrong usage. Slow imports happen inside the command tha
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -96,6 +97,20 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
     from rich.progress import track
 
     yield from track(items, what, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with how much is done and how much there is; the bar is on stderr when
+    that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def print_json(value: Any) -> None:
@@ -622,31 +637,31 @@ def build(
     ] = "balanced",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
 ) -> None:
-    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card.
+    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card with plots.
 
-    Of a folder of mark-up files, dataset.toml in it describes the dataset, and annotations.jsonl
-    in it (some documents, labelled twice) gives the agreement that the card states.
+    A folder of mark-up files, or else source/ in the dataset's folder, may hold dataset.toml
+    (describes the dataset), annotations.jsonl (some documents, labelled by several: the agreement
+    that the card states) and benchmark.json (the scores that scripts/benchmark wrote).
 
     Example: vipol build gold.jsonl -o datasets/party-news
     """
-    from annotate.agreement import measure_agreement
-    from annotate.dataset.build import build_dataset, read_dataset_source
+    from annotate.dataset.build import build_dataset
+    from annotate.dataset.describe import read_description
 
-    about = agreement = None
-    folder = Path(source)
-    if annotator:
-        documents = choose_annotator(source, annotator)
-    elif folder.is_dir():
-        described = read_dataset_source(folder)
-        documents, about = described.documents, described.about
-        twice = folder / "annotations.jsonl"
-        if twice.exists():
-            agreement = measure_agreement(read_documents(twice, labelled=True, annotations=True))
-    else:
-        documents = load_gold(source)
-    report = build_dataset(
-        documents, output, seed=seed, split_by=split_by, about=about, agreement=agreement
-    )
+    documents = choose_annotator(source, annotator) if annotator else load_gold(source)
+    is_markup = Path(source).is_dir() and not (Path(source) / "README.md").exists()
+    described = read_description(Path(source) if is_markup else output / "source")
+    with progress_bar("building") as advance:
+        report = build_dataset(
+            described.complete(documents),
+            output,
+            seed=seed,
+            split_by=split_by,
+            about=described.about,
+            agreement=described.agreement,
+            benchmark=described.benchmark,
+            progress=advance,
+        )
     say(str(report))
 
 
