@@ -923,7 +923,8 @@ def score(
 
     Example: vipol score gold.jsonl predicted.jsonl
     """
-    from baselines.score import format_scores, score_documents, scores_to_dict
+    from baselines.score import score_documents
+    from baselines.score_table import format_scores, scores_to_dict
 
     scores = score_documents(
         load_gold(gold, split, foreign=True), read_documents(predicted, labelled=True, foreign=True)

@@ -103,7 +103,7 @@ def _make_room(folder: Path) -> None:
 
 def _run_line(folder: Path, steps: Steps, show: Callable[[str], None]) -> "Server":
     from annotate.agreement import format_agreement
-    from baselines.score import format_scores
+    from baselines.score_table import format_scores
 
     documents = steps.run("clean", lambda: _clean(folder))
     gold = steps.run("gold", lambda: _match_gold(documents))
