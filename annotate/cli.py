@@ -17,7 +17,7 @@ from annotate import __version__
 from annotate.dataset.exports import ExportFormat
 from annotate.dataset.sentences import TokenConfig
 from annotate.dataset.split import Split, SplitBy
-from annotate.document import Document, read_documents, write_documents
+from annotate.document import Document, check_own, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
 
@@ -110,20 +110,26 @@ def server_folder(folder: Path | None) -> Path:
     return Path(base) / "vipol" / "studio"
 
 
-def load_gold(source: str, split: str | None = None) -> list[Document]:
-    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files."""
+def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -> list[Document]:
+    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files.
+
+    With `foreign` also those of imported datasets, with labels and tokens of their own.
+    """
     path = Path(source)
     if path.is_dir() and (path / "README.md").exists():
         from annotate.dataset.load import load_documents
 
-        return load_documents(path, split)
+        documents = load_documents(path, split)
+        for document in () if foreign else documents:
+            check_own(document, source)
+        return documents
     if split:
         raise DataError(f"{source}: --split needs a built dataset, this is none")
     if path.is_dir():
         from annotate.markup import read_source_folder
 
         return read_source_folder(path)
-    return list(read_documents(source, labelled=True))
+    return list(read_documents(source, labelled=True, foreign=foreign))
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
@@ -346,9 +352,9 @@ def predict(
     Example: vipol predict model docs.jsonl -o predicted.jsonl
     """
     if split or Path(source).is_dir():
-        write_predictions(model, load_gold(source, split), output, workers)
+        write_predictions(model, load_gold(source, split, foreign=True), output, workers)
     else:
-        write_predictions(model, read_documents(source), output, workers)
+        write_predictions(model, read_documents(source, foreign=True), output, workers)
 
 
 # --- Label Studio ------------------------------------------------------------------------
@@ -678,7 +684,7 @@ def export(
     """
     from annotate.dataset.exports import export_documents
 
-    written = export_documents(load_gold(source, split), output, to, tokens=tokens)
+    written = export_documents(load_gold(source, split, foreign=True), output, to, tokens=tokens)
     say(f"exported {plural(written, 'document')} as {to}")
 
 
@@ -789,7 +795,7 @@ def load_training(sources: list[str], split: str = "train") -> list[Document]:
     documents: list[Document] = []
     for source in sources:
         is_built = (Path(source) / "README.md").exists()
-        documents += load_gold(source, split if is_built else None)
+        documents += load_gold(source, split if is_built else None, foreign=True)
     return documents
 
 
@@ -809,7 +815,13 @@ def load_validation(sources: list[str], named: list[str] | None) -> list[Documen
     """What early stopping looks at: the named files, else the datasets' validation splits."""
     if named:
         return load_training(named, "validation")
-    built = [source for source in sources if (Path(source) / "README.md").exists()]
+    from annotate.dataset.load import has_split
+
+    built = [
+        source
+        for source in sources
+        if (Path(source) / "README.md").exists() and has_split(source, "validation")
+    ]
     return load_training(built, "validation") if built else None
 
 
@@ -898,7 +910,9 @@ def score(
     """
     from baselines.score import format_scores, score_documents, scores_to_dict
 
-    scores = score_documents(load_gold(gold, split), read_documents(predicted, labelled=True))
+    scores = score_documents(
+        load_gold(gold, split, foreign=True), read_documents(predicted, labelled=True, foreign=True)
+    )
     if as_json:
         print_json(scores_to_dict(scores))
     else:

@@ -735,13 +735,13 @@ def test_loading_something_else_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a file"):
         load_documents(tmp_path / "file")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="not a dataset that vipol build wrote"):
+    with pytest.raises(DataError, match="not a dataset that vipol build or import wrote"):
         load_documents(tmp_path / "empty")
     build_dataset(articles(4), tmp_path / "out")
     with pytest.raises(DataError, match="no split 'dev'; splits: train, validation, test"):
         load_documents(tmp_path / "out", "dev")
     (tmp_path / "out/documents/train-00000-of-00001.parquet").write_bytes(b"broken")
-    with pytest.raises(DataError, match="not a dataset that vipol build wrote"):
+    with pytest.raises(DataError, match="not a dataset that vipol build or import wrote"):
         load_documents(tmp_path / "out", "train")
 
 

@@ -36,7 +36,7 @@ from annotate.dataset.rows import (
 )
 from annotate.dataset.split import SPLITS, Split, SplitBy, assign_splits
 from annotate.dataset.tables import make_all_tables
-from annotate.document import Document, check_document
+from annotate.document import Document, check_document, check_own
 from annotate.errors import DataError
 from annotate.markup import read_source_folder
 
@@ -224,6 +224,7 @@ def _check_documents(documents: Sequence[Document]) -> None:
             )
         seen.add(document.id)
         check_document(document, where)
+        check_own(document, "the documents to build of")
 
 
 def _edited_sections(folder: Path) -> dict[str, str]:
