@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from annotate import __version__
+from annotate.adjudicate import Policy
 from annotate.dataset.exports import ExportFormat
 from annotate.dataset.sentences import TokenConfig
 from annotate.dataset.split import Split, SplitBy
@@ -619,6 +620,70 @@ def agreement(
         print_json(agreement_to_dict(measured))
     else:
         print(format_agreement(measured))
+
+
+@app.command("adjudicate")
+def adjudicate_command(
+    source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
+    output: Output = "-",
+    policy: Annotated[
+        Policy,
+        typer.Option(
+            help="all: every annotator drew the same; majority: more than half did, wherever they "
+            "differ; reviewer: a reviewer decides each document."
+        ),
+    ] = "majority",
+    project: Annotated[
+        str | None,
+        typer.Option(help="Title of the review project, for what the policy does not settle."),
+    ] = None,
+    url: Url = None,
+    folder: ServerFolder = None,
+) -> None:
+    """Make gold: what the policy settles, and what a reviewer decides in Label Studio.
+
+    Run it again to take the reviewer's decisions in; earlier ones stay.
+
+    Example: vipol adjudicate annotations.jsonl -o gold.jsonl --project "Party news review"
+    """
+    from annotate.adjudicate import adjudicate
+    from annotate.studio.review import pull_decisions, push_reviews
+
+    annotations = list(read_documents(source, labelled=True, annotations=True))
+    earlier = read_earlier(output)
+    decisions: list[Document] = []
+    problems: list[Any] = []
+    connection: Any = open_connection(url, folder) if project else None
+    if project:
+        decisions, problems = pull_decisions(connection, project)
+    result = adjudicate(
+        annotations, policy, decisions=decisions, problems=problems, earlier=earlier
+    )
+    write_documents(output, result.gold)
+    for line in (*result.remarks, *result.open, *(() if project else result.reviews.values())):
+        say(str(line))
+    say(
+        f"adjudicated {plural(result.documents, 'document')} by {policy}: {result.settled} "
+        f"settled, {result.decided} decided by a reviewer, {len(result.reviews)} to review, "
+        f"{len(result.open)} open"
+    )
+    if not result.reviews:
+        return
+    if not project:
+        say('give --project "TITLE" to have the rest reviewed in Label Studio')
+        return
+    place, report = push_reviews(connection, project, result.reviews)
+    for left in (*report.kept, *report.refused):
+        say(f"{left.task_url} (document {left.document}): {left.reason}")
+    say(f"review at {place.url}: open each task from the list, then run this again")
+
+
+def read_earlier(output: str) -> list[Document]:
+    """The gold that an earlier run wrote there, if any."""
+    path = Path(output)
+    if output == "-" or not path.is_file() or not path.stat().st_size:
+        return []
+    return list(read_documents(path, labelled=True))
 
 
 @app.command()

@@ -17,15 +17,15 @@ are bootstrap percentiles over documents (Efron & Tibshirani 1993).
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from annotate.agreement.disputes import Dispute, DisputedPlace, find_disputed_places, rank_disputes
 from annotate.document import Document, Span, sort_spans, split_layers
 from annotate.errors import DataError
-from annotate.markup import format_markup
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE
 from annotate.tokens import tokenize
@@ -68,26 +68,6 @@ class Scores:
     position: Estimate
     kappa: Estimate
     alpha: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a dispute is: code points in the document, and its task where known."""
-
-    document: str
-    start: int
-    end: int
-    url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """A string that annotators read differently: how often, how (inline mark-up), and where."""
-
-    mention: str
-    count: int
-    readings: dict[str, int]
-    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +153,15 @@ def measure_agreement(
         )
     annotators = tuple(sorted({name for versions in compared.values() for name in versions}))
     confusion: Counter[tuple[str, str]] = Counter()
-    found: dict[str, list[tuple[Place, list[str]]]] = defaultdict(list)
+    found: list[DisputedPlace] = []
     entries: list[_Entry] = []
     tokens = 0
-    for number, (document_id, versions) in enumerate(compared.items()):
+    for number, versions in enumerate(compared.values()):
         text = next(iter(versions.values())).text
         offsets = tokenize(text)
         tokens += len(offsets)
         classes = {name: _classify(offsets, doc.spans) for name, doc in versions.items()}
-        for place, readings in _find_disputes(document_id, text, versions):
-            found[text[place.start : place.end]].append((place, readings))
+        found += find_disputed_places(versions)
         for first, second in combinations(sorted(versions), 2):
             left, right = versions[first].spans, versions[second].spans
             confusion.update(_pair_labels(left, right))
@@ -211,7 +190,7 @@ def measure_agreement(
         by_label={label: scores[label, None] for label in LABEL_NAMES},
         by_layer={layer: scores[layer, None] for layer in LAYERS},
         confusion=dict(sorted(confusion.items())),
-        disputes=_rank(found)[:disputes],
+        disputes=rank_disputes(found)[:disputes],
         resamples=resamples if len(compared) > 1 else 0,
         seed=seed,
     )
@@ -369,50 +348,6 @@ def _shared(left: Span, right: Span) -> float:
     return common / (max(left.end, right.end) - min(left.start, right.start))
 
 
-# --- Disputes ------------------------------------------------------------------------------
-
-
-def _find_disputes(
-    document_id: str, text: str, versions: dict[str, Document]
-) -> Iterator[tuple[Place, list[str]]]:
-    """Stretches of one text that its annotators read differently, with each one's reading."""
-    votes = Counter(span.key for version in versions.values() for span in version.spans)
-    split = sorted(key for key, count in votes.items() if count < len(versions))
-    regions: list[tuple[int, int]] = []
-    for start, end, _ in split:
-        if regions and start < regions[-1][1]:
-            regions[-1] = (regions[-1][0], max(regions[-1][1], end))
-        else:
-            regions.append((start, end))
-    url = next(iter(versions.values())).meta.get("task_url")
-    for start, end in regions:
-        readings = [
-            format_markup(
-                text[start:end],
-                tuple(
-                    Span(span.start - start, span.end - start, span.label)
-                    for span in version.spans
-                    if start <= span.start and span.end <= end
-                ),
-            )
-            for _, version in sorted(versions.items())
-        ]
-        yield Place(document_id, start, end, url if isinstance(url, str) else None), readings
-
-
-def _rank(found: dict[str, list[tuple[Place, list[str]]]]) -> tuple[Dispute, ...]:
-    disputes = [
-        Dispute(
-            mention,
-            len(places),
-            dict(Counter(reading for _, readings in places for reading in readings).most_common()),
-            tuple(place for place, _ in places),
-        )
-        for mention, places in found.items()
-    ]
-    return tuple(sorted(disputes, key=lambda dispute: (-dispute.count, dispute.mention)))
-
-
 # --- Sums and intervals --------------------------------------------------------------------
 
 _Row = tuple[str, tuple[str, str] | None]
@@ -553,125 +488,3 @@ def _estimate(point: "Array", samples: "Array | None") -> Estimate:
         return Estimate(value)
     low, high = np.percentile(defined, [2.5, 97.5])
     return Estimate(value, float(low), float(high))
-
-
-# --- Out ------------------------------------------------------------------------------------
-
-
-def agreement_to_dict(agreement: Agreement) -> dict[str, Any]:
-    """Everything in `agreement` as what JSON can hold; pairs and confusion become lists."""
-    record = asdict(agreement)
-    record["by_pair"] = [
-        {"annotators": list(pair), **asdict(scores)} for pair, scores in agreement.by_pair.items()
-    ]
-    record["confusion"] = [
-        {"first": first, "second": second, "spans": count}
-        for (first, second), count in agreement.confusion.items()
-    ]
-    record["annotators"] = list(agreement.annotators)
-    record["disputes"] = [
-        {**asdict(dispute), "places": [asdict(place) for place in dispute.places]}
-        for dispute in agreement.disputes
-    ]
-    return record
-
-
-_NAMES = {
-    "strict": "strict span F1 (both ends and label)",
-    "relaxed": "relaxed span F1 (overlap, same label)",
-    "position": "position F1 (both ends, any label)",
-    "kappa": "Cohen's kappa over tokens",
-    "alpha": "Krippendorff's alpha over tokens",
-}
-
-
-def format_agreement(agreement: Agreement, *, disputes: int = 10) -> str:
-    """A text of at most 80 columns: the answer first, then tables, then the disputes."""
-    overall = agreement.overall
-    people = len(agreement.annotators)
-    lines = [
-        f"Agreement {_number(overall.strict.value)} (strict span F1): {people} annotators, "
-        f"{agreement.documents} documents, {agreement.tokens} tokens",
-    ]
-    left_out = []
-    if agreement.skipped:
-        left_out.append(f"{agreement.skipped} skipped annotations")
-    if agreement.single:
-        left_out.append(f"{agreement.single} documents with one annotator")
-    if left_out:
-        lines.append(f"left out: {', '.join(left_out)}")
-    lines += ["", f"{'overall':40}{'value':>7}  95 % interval"]
-    for name, title in _NAMES.items():
-        estimate: Estimate = getattr(overall, name)
-        lines.append(f"{title:40}{_number(estimate.value):>7}  {_interval(estimate)}")
-    if not agreement.resamples:
-        lines.append("no intervals: they need at least two documents")
-    tables: list[tuple[str, dict[str, Scores]]] = [
-        ("by label", agreement.by_label),
-        ("by layer", {str(layer): scores for layer, scores in agreement.by_layer.items()}),
-    ]
-    if len(agreement.by_pair) > 1:
-        pairs = {_join(pair): scores for pair, scores in agreement.by_pair.items()}
-        tables.append(("by pair", pairs))
-    for title, rows in tables:
-        lines += ["", _row(title, "spans", "strict", "95 %", "relax", "place", "kappa", "alpha")]
-        for name, scores in rows.items():
-            values = (scores.relaxed, scores.position, scores.kappa, scores.alpha)
-            lines.append(
-                _row(
-                    name,
-                    str(scores.spans),
-                    _number(scores.strict.value),
-                    _interval(scores.strict),
-                    *(_number(estimate.value) for estimate in values),
-                )
-            )
-    lines += ["", *_format_confusion(agreement)]
-    if agreement.disputes and disputes:
-        lines += ["", "most disputed"]
-        for dispute in agreement.disputes[:disputes]:
-            lines.append(_clip(f"{dispute.count:4} x {dispute.mention}", 80))
-            for reading, count in dispute.readings.items():
-                lines.append(_clip(f"       {count:4} read it {reading}", 80))
-            place = dispute.places[0]
-            lines.append(_clip(f"            {place.url or f'{place.document} {place.start}'}", 80))
-    return "\n".join(lines)
-
-
-def _format_confusion(agreement: Agreement) -> list[str]:
-    """Rows: the first annotator of a pair (by name), columns: the second."""
-    classes = (*LABEL_NAMES, OUTSIDE)
-    if len(agreement.annotators) == 2:
-        title = "spans, rows {}, columns {}".format(*(_clip(n, 20) for n in agreement.annotators))
-    else:
-        title = "spans, rows and columns: the two of a pair by name"
-    width = 9
-    lines = [title, f"{'':14}" + "".join(f"{_clip(name, width - 1):>{width}}" for name in classes)]
-    for first in classes:
-        counts = [agreement.confusion.get((first, second), 0) for second in classes]
-        lines.append(f"{first:14}" + "".join(f"{count or '.':>{width}}" for count in counts))
-    return lines
-
-
-def _row(name: str, spans: str, strict: str, interval: str, *rest: str) -> str:
-    cells = "".join(f"{cell:>7}" for cell in rest)
-    return f"{_clip(name, 20):20}{spans:>7}{strict:>8}  {interval:13}{cells}"
-
-
-def _join(pair: tuple[str, str]) -> str:
-    return " / ".join(_clip(name, 8) for name in pair)
-
-
-def _clip(text: str, width: int) -> str:
-    text = " ".join(text.split()) if "\n" in text else text
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return "-"
-    return f"{estimate.low:.3f}-{estimate.high:.3f}"

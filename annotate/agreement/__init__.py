@@ -1,0 +1,22 @@
+"""How far annotators agree: measures, where they part, and both as text, JSON and HTML."""
+
+from annotate.agreement.measure import (
+    Agreement,
+    Estimate,
+    Scores,
+    cohen_kappa,
+    krippendorff_alpha,
+    measure_agreement,
+)
+from annotate.agreement.text import agreement_to_dict, format_agreement
+
+__all__ = [
+    "Agreement",
+    "Estimate",
+    "Scores",
+    "agreement_to_dict",
+    "cohen_kappa",
+    "format_agreement",
+    "krippendorff_alpha",
+    "measure_agreement",
+]
