@@ -101,17 +101,23 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function to call with how much is done and how much there is; the bar is on stderr when
-    that is a terminal."""
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to call with what is being done, how much is done and how much there is; each
+    kind of work has a bar on stderr when that is a terminal."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
+    tasks: dict[str, TaskID] = {}
     with Progress(
         console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
     ) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance
 
 
 def print_json(value: Any) -> None:
@@ -145,7 +151,7 @@ def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -
         from annotate.markup import read_source_folder
 
         return read_source_folder(path)
-    return list(read_documents(source, labelled=True, foreign=foreign))
+    return list(progress(read_documents(source, labelled=True, foreign=foreign), "reading"))
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
@@ -716,7 +722,7 @@ def build(
     documents = choose_annotator(source, annotator) if annotator else load_gold(source)
     is_markup = Path(source).is_dir() and not (Path(source) / "README.md").exists()
     described = read_description(Path(source) if is_markup else output / "source")
-    with progress_bar("building") as advance:
+    with progress_bars() as advance:
         report = build_dataset(
             described.complete(documents),
             output,

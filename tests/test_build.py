@@ -878,9 +878,12 @@ def test_the_report_in_words(tmp_path: Path) -> None:
 
 
 def test_progress_counts_the_documents(tmp_path: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    build_dataset(articles(4), tmp_path, progress=lambda done, of: calls.append((done, of)))
-    assert calls == [(2, 4), (3, 4), (4, 4)]  # split by split
+    calls: list[tuple[str, int, int]] = []
+    build_dataset(articles(4), tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [
+        *(("comparing", done, 4) for done in (1, 2, 3, 4)),
+        *(("building", done, 4) for done in (2, 3, 4)),  # split by split
+    ]
 
 
 # --- Loading what is no dataset --------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ def build_dataset(
     agreement: Agreement | None = None,
     benchmark: Benchmark | None = None,
     processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Write documents as a dataset that `datasets.load_dataset(folder, "documents")` reads.
 
@@ -101,7 +102,7 @@ def build_dataset(
     folder, except for what people wrote into the card that is there and for pseudonyms given
     earlier. `split_by` as for `assign_splits`; `agreement` and `benchmark` go into the card.
     `processes` make the tables (default: all processors for many documents). `progress` is called
-    with the documents done and all.
+    with what is done (`comparing`, then `building`), the documents done and all.
 
     Raises DataError for two documents with one id, a document that breaks the scheme, fewer
     than three different texts, an entity that no token can express, a folder that holds other
@@ -115,7 +116,7 @@ def build_dataset(
     documents = named.documents
     planned = merge_sections(about.sections)
     sections = merge_sections(planned, _edited_sections(folder))
-    clusters = find_clusters(documents)
+    clusters = find_clusters(documents, partial(progress, "comparing") if progress else None)
     splits = assign_splits(documents, clusters, by=split_by, seed=seed)
     parts: dict[Split, Sequence[Document]] = {
         split: [d for d, where in zip(documents, splits, strict=True) if where == split]
@@ -126,7 +127,9 @@ def build_dataset(
         processes = _processors() if len(documents) >= _PARALLEL_FROM else 1
     marks = {name: _mark(text) for name, text in planned.items()}
     with replace_dataset(folder, {"seed": seed, "split_by": split_by, "sections": marks}) as new:
-        written = _write_tables(new, parts, origins, processes, progress)
+        written = _write_tables(
+            new, parts, origins, processes, partial(progress, "building") if progress else None
+        )
         facts = CardFacts(
             parts=parts,
             sizes=written.sizes,
