@@ -11,7 +11,7 @@ host held in training, is dropped; nothing else can break the scheme.
 
 import random
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from annotate.document import Document, Span, sort_spans
+from annotate.document import Document, Span, sort_spans, token_sentences
 from annotate.errors import DataError
 from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.tags import tags_to_spans
@@ -40,11 +40,11 @@ from baselines.training import (
     TaggedSentence,
     TrainingCounts,
     batch_documents,
-    has_words,
+    check_output,
+    check_tokens,
     labels_of_card,
     measure_validation,
     read_card,
-    read_sentences,
     read_training,
     write_model,
 )
@@ -102,8 +102,12 @@ class CrfModel:
         """The documents with the model's spans, in order: `label_document` for many, several
         times as fast where documents are short."""
         for batch in batch_documents(documents):
-            for document, spans in zip(batch, self._taggers.label(batch), strict=True):
+            for document, spans in zip(batch, self.label_batch(batch), strict=True):
                 yield document.with_spans(spans)
+
+    def label_batch(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
+        """The spans of each document, all documents at once."""
+        return self._taggers.label(documents) if documents else []
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all; a model that is there is replaced.
@@ -136,13 +140,13 @@ def _files_of(model: CrfModel) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if data}
 
 
-def load_crf(folder: str | Path, known_labels: Collection[str] | None = None) -> CrfModel:
+def load_crf(folder: str | Path) -> CrfModel:
     """The model of a folder that `CrfModel.save` wrote.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder is
-    none, is damaged, is of another version of the features or the format, or has other labels.
+    Raises DataError where the folder is none, is damaged, or is of another version of the features
+    or the format.
     """
-    card = read_card(folder, KIND, known_labels)
+    card = read_card(folder, KIND)
     if card.get("features") != FEATURE_VERSION:
         raise DataError(
             f"{folder}: a model of features {card.get('features')}, wanted {FEATURE_VERSION}; "
@@ -178,9 +182,10 @@ def train_crf(
     lexicon: Sequence[Entry] | None = None,
     unlabelled: Iterable[str] | None = None,
     validation: Sequence[Document] | None = None,
+    output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> CrfModel:
-    """Train both layers on labelled documents.
+    """Train both layers on labelled documents, and write the model folder `output` if one is named.
 
     The seed orders the documents; L-BFGS itself has no chance in it, so the same documents and
     seed give the same bytes. `labels` are labels that must occur; `lexicon` are the lists whose
@@ -188,17 +193,19 @@ def train_crf(
     texts whose word clusters become features (`baselines.vectors`). The scores on `validation`
     go into the card. `progress` is called with the iterations done and all that there may be.
 
-    Raises DataError for documents that will not do (see `read_training`), and for too little
-    unlabelled text.
+    Raises DataError for documents that will not do (see `read_training`), too little unlabelled
+    text, and an output that holds something else.
     """
     settings = settings or CrfSettings()
-    tagged, label_set, counts = read_training(documents, labels)
+    if output is not None:
+        check_output(output, KIND)
+    tagged, label_set, counts = read_training(documents, labels, validation)
     entries = read_lexicons() if lexicon is None else list(lexicon)
     clusters: dict[str, tuple[str, ...]] = {}
     if unlabelled is not None:
         from baselines.vectors import build_clusters, build_vectors
 
-        vectors = build_vectors(unlabelled, words=has_words(tagged), seed=seed)
+        vectors = build_vectors(unlabelled, words=counts.words, seed=seed)
         clusters = build_clusters(vectors, seed=seed)
     reader = TokenReader(Lexicon(entries), clusters)
     layers = 2 if label_set.inner else 1
@@ -224,6 +231,8 @@ def train_crf(
     if validation:
         found = measure_validation(validation, model.label_documents(validation))
         model = replace(model, validation=found)
+    if output is not None:
+        model.save(output)
     return model
 
 
@@ -296,6 +305,7 @@ class _Taggers:
 
     def __init__(self, model: CrfModel) -> None:
         self._labels = model.labels
+        self._training = model.training
         lexicon = Lexicon(_parse_lexicon(model.lexicon))
         self._reader = TokenReader(lexicon, _parse_clusters(model.clusters))
         files = [model.outer] if model.inner is None else [model.outer, model.inner]
@@ -303,6 +313,7 @@ class _Taggers:
         self._weights = Weights(self._chains)
 
     def label(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
+        check_tokens(documents, self._training)
         pages = [_Page(self._reader, document) for document in documents]
         emissions = self._weights.split(
             np.concatenate([page.emissions(self._weights) for page in pages])
@@ -354,7 +365,7 @@ class _Page:
     __slots__ = ("ranges", "tokens")
 
     def __init__(self, reader: TokenReader, document: Document) -> None:
-        sentences = read_sentences(document)
+        sentences = token_sentences(document)
         self.tokens = reader.read(document.text, [token for one in sentences for token in one])
         ends = accumulate(map(len, sentences))
         self.ranges = [(end - len(one), end) for one, end in zip(sentences, ends, strict=True)]
