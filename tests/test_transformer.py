@@ -419,7 +419,7 @@ def train_classifier(encoder: Path, folder: Path) -> None:
                 row[read.piece[place]] = of_row[place]
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     model.train()
-    for _ in range(40):
+    for _ in range(80):
         loss = model(inputs["input_ids"], inputs["attention_mask"], labels=wanted).loss
         optimizer.zero_grad()
         loss.backward()
