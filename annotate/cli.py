@@ -372,6 +372,7 @@ def predict(
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
             help="rules, underthesea, ensemble:FOLDER, the folder of a trained model or of a "
             "transformers token classifier, or a CoNLL file of predictions."
         ),
