@@ -136,7 +136,7 @@ def load_token_data(
     for part in (split,) if split else splits:
         rows = ask_dataset(
             path, lambda name: load_dataset(name, chosen, split=part, streaming=True)
-        )  # noqa: B023
+        )
         names = _column_names(path, rows.features)
         labels.update(tag.partition("-")[2] for tag in (*names.outer, *(names.inner or ())))
         parts[part] = [_row_to_sentence(row, names) for row in rows]
