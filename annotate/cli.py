@@ -919,13 +919,14 @@ def load_scored(
     test split that is its train split."""
     from annotate.dataset.load import has_split
 
+    documents = load_gold(gold, split, foreign=True)
     if trained_on:
         train: list[Document] | None = load_training(trained_on)
     elif split in ("validation", "test") and has_split(gold, "train"):
         train = load_gold(gold, "train", foreign=True)
     else:
         train = None
-    return load_gold(gold, split, foreign=True), train
+    return documents, train
 
 
 @app.command()
