@@ -7,7 +7,8 @@ data or of a service; 2: wrong usage. Slow imports happen inside the command tha
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -97,6 +98,21 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
     from rich.progress import track
 
     yield from track(items, what, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def step_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on stderr, to be told the steps done and all; None where that is no
+    terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def print_json(value: Any) -> None:
@@ -208,8 +224,18 @@ def clean(
 # --- pre-labels and predictions --------------------------------------------------------------
 
 
-def write_predictions(model: str, documents: Iterable[Document], output: str, workers: int) -> None:
+def write_predictions(
+    model: str,
+    documents: Iterable[Document],
+    output: str,
+    workers: int,
+    label_map: Path | None = None,
+) -> None:
+    from annotate.dataset.imports import read_label_map
+    from baselines.foreign import read_predictions
     from baselines.workers import label_stream
+
+    labels = read_label_map(label_map) if label_map else None
 
     def warn(document: Document, looks_like: str) -> None:
         say(f"document {document.id}: {looks_like}; no spans")
@@ -218,7 +244,13 @@ def write_predictions(model: str, documents: Iterable[Document], output: str, wo
 
     def counted() -> Iterator[Document]:
         nonlocal spans
-        stream = label_stream(model, documents, workers, project=PROJECT_FILE, warn=warn)
+        stream = (
+            read_predictions(model, documents, labels)
+            if Path(model).is_file()
+            else label_stream(
+                model, documents, workers, project=PROJECT_FILE, label_map=labels, warn=warn
+            )
+        )
         for document in progress(stream, "labelling"):
             spans += len(document.spans)
             yield document
@@ -338,7 +370,13 @@ def retrain(
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help="rules, underthesea, or a model's folder.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="rules, underthesea, ensemble:FOLDER, the folder of a trained model or of a "
+            "transformers token classifier, or a CoNLL file of predictions."
+        ),
+    ],
     source: Annotated[
         str, typer.Argument(metavar="IN", help="Document file (- is stdin) or built dataset.")
     ],
@@ -346,16 +384,21 @@ def predict(
     split: Annotated[
         str | None, typer.Option(help="Split of the dataset: train, validation or test.")
     ] = None,
+    label_map: Annotated[
+        Path | None, typer.Option(help="TOML file: the model's labels to the data's.")
+    ] = None,
     workers: Workers = 1,
 ) -> None:
     """Predict spans with a model; entities that come in are put aside.
 
     Example: vipol predict model docs.jsonl -o predicted.jsonl
     """
+    documents: Iterable[Document]
     if split or Path(source).is_dir():
-        write_predictions(model, load_gold(source, split, foreign=True), output, workers)
+        documents = load_gold(source, split, foreign=True)
     else:
-        write_predictions(model, read_documents(source, foreign=True), output, workers)
+        documents = read_documents(source, foreign=True)
+    write_predictions(model, documents, output, workers, label_map)
 
 
 # --- Label Studio ------------------------------------------------------------------------
@@ -771,24 +814,27 @@ def publish(
 # --- models and scores --------------------------------------------------------------------
 
 
-@train.command("crf")
-def train_crf_command(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
-) -> None:
-    """Train the CRF baseline, both layers; of a dataset its train split.
-
-    Example: vipol train crf datasets/party-news -o model
-    """
-    from baselines.crf import train_crf
-
-    documents = load_training(sources)
-    model = train_crf(documents, seed=seed)
-    model.save(output)
-    say(f"trained a CRF on {plural(len(documents), 'document')}: {output}")
+TrainingData = Annotated[
+    list[str],
+    typer.Argument(metavar="DATA...", help="Datasets (their train split) or Document files."),
+]
+ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")]
+Validation = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Datasets or Document files to score on, and to stop by.  "
+        "[default: the validation split of the datasets]",
+        show_default=False,
+    ),
+]
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option(help="Document file, its labels put aside, to learn from what words are alike."),
+]
+TrainingSeed = Annotated[int, typer.Option("--seed", help="Seed of the training.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+Epochs = Annotated[int, typer.Option(min=1, help="At most so many passes over the data.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Sentences a step; less takes less memory.")]
 
 
 def load_training(sources: list[str], split: str = "train") -> list[Document]:
@@ -800,20 +846,8 @@ def load_training(sources: list[str], split: str = "train") -> list[Document]:
     return documents
 
 
-Validation = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Document files to stop by.  [default: the validation split of the datasets]",
-        show_default=False,
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
-Epochs = Annotated[int, typer.Option(min=1, help="At most so many passes over the data.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Sentences a step; less takes less memory.")]
-
-
 def load_validation(sources: list[str], named: list[str] | None) -> list[Document] | None:
-    """What early stopping looks at: the named files, else the datasets' validation splits."""
+    """What a training is scored on: the named files, else the datasets' validation splits."""
     if named:
         return load_training(named, "validation")
     from annotate.dataset.load import has_split
@@ -826,44 +860,73 @@ def load_validation(sources: list[str], named: list[str] | None) -> list[Documen
     return load_training(built, "validation") if built else None
 
 
+def train_model(
+    train: Callable[..., Any],
+    sources: list[str],
+    validation: list[str] | None,
+    output: Path,
+    unlabelled: list[str] | None = None,
+    **how: Any,
+) -> None:
+    """Load the data, train with a progress bar, and say what came of it."""
+    if unlabelled:
+        how["unlabelled"] = (
+            document.text for path in unlabelled for document in read_documents(path, foreign=True)
+        )
+    documents = load_training(sources)
+    held = load_validation(sources, validation)
+    with step_progress("training") as steps:
+        model = train(documents, validation=held, output=output, progress=steps, **how)
+    scored = ""
+    if model.validation is not None:
+        found = plural(model.validation["documents"], "document")
+        scored = f"; strict span F1 on {found} of validation: {model.validation['f1']:.3f}"
+    say(f"trained on {plural(len(documents), 'document')}{scored}")
+    say(f"saved to {output}")
+
+
+@train.command("crf")
+def train_crf_command(
+    sources: TrainingData,
+    output: ModelFolder,
+    validation: Validation = None,
+    unlabelled: Unlabelled = None,
+    seed: TrainingSeed = 13,
+) -> None:
+    """Train the CRF baseline, both layers, on any label set.
+
+    Example: vipol train crf datasets/party-news -o model
+    """
+    from baselines.crf import train_crf
+
+    train_model(train_crf, sources, validation, output, unlabelled, seed=seed)
+
+
 @train.command("bilstm")
 def train_bilstm_command(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    sources: TrainingData,
+    output: ModelFolder,
     validation: Validation = None,
+    unlabelled: Unlabelled = None,
     epochs: Epochs = 30,
     batch_size: BatchSize = 16,
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+    seed: TrainingSeed = 13,
     resume: Resume = False,
 ) -> None:
     """Train a BiLSTM-CRF with characters from nothing, both layers.
 
     Example: vipol train bilstm datasets/party-news -o model
     """
-    documents = load_training(sources)
-    held = load_validation(sources, validation)
     from baselines.bilstm import train_bilstm
 
-    train_bilstm(
-        documents,
-        output=output,
-        validation=held,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        resume=resume,
-    )
-    say(f"trained a BiLSTM-CRF on {plural(len(documents), 'document')}: {output}")
+    how = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "resume": resume}
+    train_model(train_bilstm, sources, validation, output, unlabelled, **how)
 
 
 @train.command("transformer")
 def train_transformer_command(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    sources: TrainingData,
+    output: ModelFolder,
     model: Annotated[
         str, typer.Option(help="Encoder to start from: a name on the Hub, or a folder.")
     ] = "vinai/phobert-base-v2",
@@ -871,29 +934,20 @@ def train_transformer_command(
     epochs: Epochs = 20,
     batch_size: BatchSize = 16,
     learning_rate: Annotated[float, typer.Option(help="Of the encoder.")] = 5e-5,
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+    seed: TrainingSeed = 13,
     resume: Resume = False,
 ) -> None:
     """Fine-tune a transformer encoder, both layers.
 
+    Several GPUs: accelerate launch -m annotate train transformer …
+
     Example: vipol train transformer datasets/party-news --model xlm-roberta-base -o model
     """
-    documents = load_training(sources)
-    held = load_validation(sources, validation)
     from baselines.transformer import train_transformer
 
-    train_transformer(
-        documents,
-        model=model,
-        output=output,
-        validation=held,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        resume=resume,
-    )
-    say(f"trained {model} on {plural(len(documents), 'document')}: {output}")
+    how: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
+    how |= {"learning_rate": learning_rate, "seed": seed, "resume": resume}
+    train_model(train_transformer, sources, validation, output, model=model, **how)
 
 
 GoldSplit = Annotated[

@@ -17,7 +17,6 @@ from neural_data import PIECES, invent_documents  # noqa: E402
 from annotate.document import Document, find_illegal  # noqa: E402
 from annotate.errors import DataError  # noqa: E402
 from annotate.markup import parse_markup  # noqa: E402
-from annotate.scheme import LABEL_NAMES  # noqa: E402
 from annotate.tokens import tokenize  # noqa: E402
 from baselines.fit import checkpoint_folder  # noqa: E402
 from baselines.score import score_documents  # noqa: E402
@@ -115,7 +114,7 @@ def model(
         **FAST,
     )
     assert not checkpoint_folder(output).exists()
-    return load_transformer(output, known_labels=LABEL_NAMES)
+    return load_transformer(output)
 
 
 # --- what it learns -----------------------------------------------------------------------

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -134,9 +135,8 @@ def load_token_data(
     labels: set[str] = set()
     parts: dict[Split, list[TokenSentence]] = {}
     for part in (split,) if split else splits:
-        rows = ask_dataset(
-            path, lambda name: load_dataset(name, chosen, split=part, streaming=True)
-        )
+        read = partial(load_dataset, name=chosen, split=part, streaming=True)
+        rows = ask_dataset(path, read)
         names = _column_names(path, rows.features)
         labels.update(tag.partition("-")[2] for tag in (*names.outer, *(names.inner or ())))
         parts[part] = [_row_to_sentence(row, names) for row in rows]
