@@ -354,12 +354,17 @@ def retrain(
 
     Example: vipol retrain gold.jsonl -o ensemble
     """
-    from baselines.ensemble import format_retraining, retraining_to_dict
+    from baselines.ensemble import FOLDS, format_retraining, retraining_to_dict
     from baselines.ensemble import retrain as retrain_ensemble
     from baselines.workers import open_labeller
 
+    gold = load_gold(source)
     labeller = open_labeller("rules", PROJECT_FILE)
-    report = retrain_ensemble(load_gold(source), seed=seed, rules=labeller)
+
+    def tell(done: int) -> None:
+        say(f"trained {done} of {FOLDS + 1} models")
+
+    report = retrain_ensemble(gold, seed=seed, rules=labeller, on_fold=tell)
     report.save(output)
     if as_json:
         print_json(retraining_to_dict(report))

@@ -6,7 +6,7 @@ interval of a difference draws the same documents for both (`baselines.resamplin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -28,7 +28,8 @@ from baselines.score import Scores, match_documents, score_documents
 SURE = 0.05
 """A corrected p below this counts as a difference."""
 
-_VIEW = "outer tokens"
+OUTER = "outer tokens"
+"""What two models are told apart by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +118,31 @@ def compare_documents(
 
 
 def _test_pairs(models: Mapping[str, Scores], seed: int) -> tuple[PairTest, ...]:
-    tables = {name: _counts(scores) for name, scores in models.items()}
     couples = list(combinations(rank_models(models), 2))
-    chances = [swap_test(tables[a], tables[b], _f1, seed=seed) for a, b in couples]
-    tests = []
-    for (a, b), p, corrected in zip(couples, chances, correct_holm(chances), strict=True):
-        ends = None
-        if len(tables[a]) > 1:
-            sums = resample(np.hstack([tables[a], tables[b]]), RESAMPLES, seed)
-            ends = interval(_f1(sums[:, :3]) - _f1(sums[:, 3:]))
-        difference = headline(models[a]) - headline(models[b])
-        tests.append(PairTest(a, b, difference, ends, p, corrected))
-    return tuple(tests)
+    tests = [measure_pair(models, one, other, seed=seed) for one, other in couples]
+    corrected = correct_holm([test.p for test in tests])
+    return tuple(replace(test, corrected=p) for test, p in zip(tests, corrected, strict=True))
 
 
-def _counts(scores: Scores) -> Array:
+def measure_pair(
+    models: Mapping[str, Scores], one: str, other: str, *, view: str = OUTER, seed: int = SEED
+) -> PairTest:
+    """One pair by itself, by micro F1 of a view of the tallies of its scores."""
+    counts = [_counts(models[name], view) for name in (one, other)]
+    ends = None
+    if len(counts[0]) > 1:
+        sums = resample(np.hstack(counts), RESAMPLES, seed)
+        ends = interval(_f1(sums[:, :3]) - _f1(sums[:, 3:]))
+    ours, theirs = (float(np.nan_to_num(_f1(of.sum(0)))) for of in counts)
+    p = swap_test(counts[0], counts[1], _f1, seed=seed)
+    return PairTest(one, other, ours - theirs, ends, p, p)
+
+
+def _counts(scores: Scores, view: str) -> Array:
     """Gold, predicted and correct spans by document, all labels together."""
-    rows = scores.tally.rows_of(_VIEW)
+    rows = scores.tally.rows_of(view)
     columns = [
-        scores.tally.table([(_VIEW, row, what) for row in rows]).sum(1)
+        scores.tally.table([(view, row, what) for row in rows]).sum(1)
         for what in ("gold", "predicted", "correct")
     ]
     return np.stack(columns, axis=1)

@@ -18,7 +18,6 @@ import json
 import math
 import random
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +30,10 @@ from annotate.errors import DataError
 from annotate.files import replace_folder
 from annotate.scheme import HOSTS, SCHEME_VERSION, may_contain
 from baselines import Labeller
+from baselines.compare import Comparison, PairTest, compare_documents, measure_pair
 from baselines.crf import CrfModel, CrfSettings, load_crf, train_crf
-from baselines.score import Counts, Figures, add_counts, order_labels, table_of_counts
+from baselines.score import NESTED
+from baselines.score_table import figures_to_dict, format_interval, format_rate
 
 KIND = "vipol-ensemble"
 FORMAT = 1
@@ -43,7 +44,7 @@ THRESHOLD = 0.48
 PENALTY = 1.0
 """L2 penalty of the regression, on every weight but the first."""
 
-FOLDS = 4
+FOLDS = 5
 FEWEST_DOCUMENTS = 8
 """Below this many, folds are too small to tell anything."""
 
@@ -246,20 +247,12 @@ class Ensemble:
         return combine({name: label(document) for name, label in self.parts.items()}, self.weights)
 
 
-@dataclass(frozen=True, slots=True)
-class FoldScores:
-    """Spans of both layers, strict, over all held-out documents: by label, and all together."""
-
-    micro: Figures
-    labels: Mapping[str, Figures]
-
-
 @dataclass(frozen=True)
 class Retraining:
     """Rules and a CRF trained on gold documents, combined, and what cross-validation says.
 
-    held_out: figures of `rules`, `crf` and `ensemble` on documents that neither the CRF nor the
-    weights saw. gain: F1 of the ensemble less that of the rules.
+    held_out: `rules`, `crf` and `ensemble` on documents that neither the CRF nor the weights saw.
+    gain: F1 of the ensemble less that of the rules, strict spans of both layers.
     """
 
     crf: CrfModel
@@ -267,14 +260,9 @@ class Retraining:
     documents: int
     folds: int
     seed: int
-    held_out: Mapping[str, FoldScores]
+    held_out: Comparison
+    gain: PairTest
     rules: Labeller = field(repr=False)
-
-    @property
-    def gain(self) -> float:
-        """How much F1 the next documents are expected to gain over the rules alone."""
-        after, before = (self.held_out[name].micro.f1 for name in ("ensemble", "rules"))
-        return (after or 0.0) - (before or 0.0)
 
     @property
     def ensemble(self) -> Ensemble:
@@ -300,66 +288,85 @@ def retrain(
 ) -> Retraining:
     """Train a CRF on gold documents, fit how it and the rules combine, and measure the gain.
 
-    The CRF is trained once without each fold; the weights are fitted on what these models say of
-    the documents they did not see. For the figures of a fold the weights come from the other
-    folds. `rules` are the built-in ones unless given; `on_fold` is called as each training ends.
+    The weights are fitted on what CRFs trained without each fold say of that fold (see
+    `cross_validate`, which also gives the figures). `rules` are the built-in ones unless given; `on_fold` is called as each training ends.
 
     Raises DataError for too few documents and as `train_crf` does.
     """
-    if rules is None:
-        from annotate.prelabel import label_document
+    rules = rules or _own_rules()
+    crossed = cross_validate(
+        gold, seed=seed, folds=folds, settings=settings, rules=rules, on_fold=on_fold
+    )
+    crf = train_crf(gold, seed=seed, settings=settings)
+    on_fold(folds + 1)
+    held_out = compare_documents(gold, crossed.answers, seed=seed)
+    return Retraining(
+        crf=crf,
+        weights=crossed.weights,
+        documents=len(gold),
+        folds=folds,
+        seed=seed,
+        held_out=held_out,
+        gain=measure_pair(held_out.models, "ensemble", "rules", view=NESTED, seed=seed),
+        rules=rules,
+    )
 
-        rules = label_document
+
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """What `rules`, `crf` and `ensemble` say of documents that were held out, and the weights that
+    all of them together give."""
+
+    answers: Mapping[str, Sequence[Document]]
+    weights: Mapping[str, float]
+
+
+def cross_validate(
+    gold: Sequence[Document],
+    *,
+    seed: int = 13,
+    folds: int = FOLDS,
+    settings: CrfSettings | None = None,
+    rules: Labeller | None = None,
+    on_fold: Callable[[int], None] = lambda fold: None,
+) -> CrossValidation:
+    """Train a CRF without each fold of the documents and combine it with the rules there.
+
+    The weights of a fold come from the other folds. Raises DataError for too few documents and as
+    `train_crf` does.
+    """
     if len(gold) < FEWEST_DOCUMENTS:
         raise DataError(
             f"{len(gold)} gold documents; at least {FEWEST_DOCUMENTS} are wanted to train on and "
             "to measure the gain, and about 50 to gain much"
         )
-    crf = train_crf(gold, seed=seed, settings=settings)
-    on_fold(0)
+    rules = rules or _own_rules()
     order = random.Random(seed).sample(range(len(gold)), len(gold))
     parts = [[gold[number] for number in order[fold::folds]] for fold in range(folds)]
     proposals: dict[str, Proposals] = {}
     for fold, held_out in enumerate(parts):
-        seen = [one for other in parts if other is not held_out for one in other]
-        model = train_crf(seen, seed=seed, settings=settings)
+        model = train_crf(_others(parts, held_out), seed=seed, settings=settings)
         for one in held_out:
             proposals[one.id] = {"rules": rules(one), "crf": model.label_document(one)}
         on_fold(fold + 1)
-    return Retraining(
-        crf=crf,
-        weights=fit_weights(_examples(gold, proposals)),
-        documents=len(gold),
-        folds=folds,
-        seed=seed,
-        held_out=_measure(parts, proposals),
-        rules=rules,
-    )
-
-
-def _measure(
-    parts: Sequence[Sequence[Document]], proposals: Mapping[str, Proposals]
-) -> dict[str, FoldScores]:
-    answers: dict[str, list[tuple[Document, Sequence[Span]]]] = {"rules": [], "crf": []}
-    answers["ensemble"] = []
+    answers: dict[str, list[Document]] = {"rules": [], "crf": [], "ensemble": []}
     for held_out in parts:
-        seen = [one for other in parts if other is not held_out for one in other]
-        weights = fit_weights(_examples(seen, proposals))
+        weights = fit_weights(_examples(_others(parts, held_out), proposals))
         for one in held_out:
-            for name, spans in proposals[one.id].items():
-                answers[name].append((one, spans))
-            answers["ensemble"].append((one, combine(proposals[one.id], weights)))
-    return {name: _score(pairs) for name, pairs in answers.items()}
+            of = proposals[one.id]
+            for name, spans in {**of, "ensemble": combine(of, weights)}.items():
+                answers[name].append(one.with_spans(spans))
+    return CrossValidation(answers, fit_weights(_examples(gold, proposals)))
 
 
-def _score(pairs: Iterable[tuple[Document, Sequence[Span]]]) -> FoldScores:
-    counts = Counts(Counter(), Counter(), Counter())
-    for document, spans in pairs:
-        add_counts(counts, document.spans, spans)
-    table = table_of_counts(counts)
-    return FoldScores(
-        table.micro, {label: table.labels[label] for label in order_labels(table.labels)}
-    )
+def _others(parts: Sequence[Sequence[Document]], part: Sequence[Document]) -> list[Document]:
+    return [one for other in parts if other is not part for one in other]
+
+
+def _own_rules() -> Labeller:
+    from annotate.prelabel import label_document
+
+    return label_document
 
 
 def retraining_to_dict(report: Retraining) -> dict[str, Any]:
@@ -368,45 +375,52 @@ def retraining_to_dict(report: Retraining) -> dict[str, Any]:
         "documents": report.documents,
         "folds": report.folds,
         "seed": report.seed,
-        "gain": round(report.gain, 4),
+        "gain": {
+            "f1": report.gain.difference,
+            "interval": report.gain.interval,
+            "p": report.gain.p,
+            "sure": report.gain.is_sure,
+        },
         "held_out": {
             name: {
-                "f1": scores.micro.f1,
-                "precision": scores.micro.precision,
-                "recall": scores.micro.recall,
-                "labels": {label: figures.f1 for label, figures in scores.labels.items()},
+                **figures_to_dict(scores.nested.micro),
+                "labels": {
+                    label: figures_to_dict(of) for label, of in scores.nested.labels.items()
+                },
             }
-            for name, scores in report.held_out.items()
+            for name, scores in report.held_out.models.items()
         },
     }
 
 
 def format_retraining(report: Retraining) -> str:
     """The report within 80 columns: F1 before and after by label, on held-out documents."""
-    names = ("rules", "crf", "ensemble")
+    tables = {name: scores.nested for name, scores in report.held_out.models.items()}
     lines = [
         f"trained on {report.documents:,} documents; strict F1 on held-out documents, both layers",
         f"({report.folds}-fold cross-validation, seed {report.seed})",
         "",
-        f"{'':14}" + "".join(f"{name:>10}" for name in names) + f"{'gain':>10}{'spans':>9}",
+        f"{'':14}" + "".join(f"{name:>15}" for name in tables) + f"{'gain':>9}{'spans':>9}",
     ]
-    for label in (*report.held_out["rules"].labels, "all"):
-        figures = [
-            of.micro if label == "all" else of.labels.get(label)
-            for of in (report.held_out[name] for name in names)
-        ]
-        scores = [one.f1 if one else None for one in figures]
-        gain = (scores[2] or 0.0) - (scores[0] or 0.0)
-        cells = "".join(f"{'-':>10}" if f1 is None else f"{f1:>10.4f}" for f1 in scores)
-        support = figures[0].support if figures[0] else 0
-        lines.append(f"{label:14}{cells}{gain:>+10.4f}{support:>9,}")
-    lines += [
-        "",
-        f"the next batch is expected to be pre-labelled with {report.gain:+.4f} F1"
-        if report.gain > 0
-        else "the rules alone are as good: keep them, and label more documents",
-    ]
-    return "\n".join(lines) + "\n"
+    for label in (*tables["rules"].labels, "all"):
+        figures = [of.micro if label == "all" else of.labels[label] for of in tables.values()]
+        before, _, after = (of.f1 or 0.0 for of in figures)
+        cells = "".join(f"{format_rate(of.f1):>15}" for of in figures)
+        lines.append(f"{label:14}{cells}{after - before:>+9.4f}{figures[0].support:>9,}")
+    ends = [format_interval(of.micro.intervals.get("f1")) for of in tables.values()]
+    lines += [f"{'95 % interval':14}" + "".join(f"{one:>15}" for one in ends), ""]
+    gain = report.gain
+    low, high = gain.interval or (gain.difference, gain.difference)
+    said = (
+        f"{gain.difference:+.4f} F1 over the rules (95 % {low:+.4f} to {high:+.4f}, p {gain.p:.4f})"
+    )
+    if gain.is_sure and gain.difference > 0:
+        lines.append(f"the next batch is expected to gain {said}")
+    elif gain.difference > 0:
+        lines.append(f"{said}: not sure yet; label more documents")
+    else:
+        lines.append(f"{said}: keep the rules, and label more documents")
+    return "\n".join(lines)
 
 
 # --- the ensemble's folder, and ensembles by name --------------------------------------------
@@ -445,10 +459,7 @@ def load_ensemble(spec: str, *, rules: Labeller | None = None) -> Labeller:
 
     `rules` are the built-in ones unless given. Raises DataError for anything else.
     """
-    if rules is None:
-        from annotate.prelabel import label_document
-
-        rules = label_document
+    rules = rules or _own_rules()
     first, plus, model = spec.partition("+crf:")
     if plus and first == "rules" and model:
         crf, weights = load_crf(model), DEFAULT_WEIGHTS
