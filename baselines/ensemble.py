@@ -289,7 +289,8 @@ def retrain(
     """Train a CRF on gold documents, fit how it and the rules combine, and measure the gain.
 
     The weights are fitted on what CRFs trained without each fold say of that fold (see
-    `cross_validate`, which also gives the figures). `rules` are the built-in ones unless given; `on_fold` is called as each training ends.
+    `cross_validate`, which also gives the figures). `rules` are the built-in ones unless given;
+    `on_fold` is called as each training ends.
 
     Raises DataError for too few documents and as `train_crf` does.
     """
@@ -411,15 +412,16 @@ def format_retraining(report: Retraining) -> str:
     lines += [f"{'95 % interval':14}" + "".join(f"{one:>15}" for one in ends), ""]
     gain = report.gain
     low, high = gain.interval or (gain.difference, gain.difference)
-    said = (
-        f"{gain.difference:+.4f} F1 over the rules (95 % {low:+.4f} to {high:+.4f}, p {gain.p:.4f})"
+    lines.append(
+        f"gain over the rules: {gain.difference:+.4f} F1 "
+        f"(95 % {low:+.4f} to {high:+.4f}, p {gain.p:.4f})"
     )
-    if gain.is_sure and gain.difference > 0:
-        lines.append(f"the next batch is expected to gain {said}")
-    elif gain.difference > 0:
-        lines.append(f"{said}: not sure yet; label more documents")
+    if gain.difference <= 0:
+        lines.append("the rules alone are as good: keep them, and label more documents")
+    elif gain.is_sure:
+        lines.append("the next batch will be better pre-labelled with the ensemble")
     else:
-        lines.append(f"{said}: keep the rules, and label more documents")
+        lines.append("it may be chance: use the ensemble, and label more documents to be sure")
     return "\n".join(lines)
 
 
