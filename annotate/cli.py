@@ -267,7 +267,7 @@ def prelabel(
         str,
         typer.Option(
             "--with",
-            help="rules, underthesea, the folder of a trained model, or ensemble:rules+crf:FOLDER.",
+            help="rules, underthesea, the folder of a trained model, or ensemble:FOLDER of retrain.",
         ),
     ] = "rules",
     workers: Workers = 1,
@@ -350,6 +350,8 @@ def retrain(
 ) -> None:
     """Train rules and CRF together on your gold, and show what the next batch gains.
 
+    About 50 documents are enough; of a built dataset its train split is taken.
+
     Then: vipol prelabel next.jsonl --with ensemble:FOLDER
 
     Example: vipol retrain gold.jsonl -o ensemble
@@ -358,7 +360,9 @@ def retrain(
     from baselines.ensemble import retrain as retrain_ensemble
     from baselines.workers import open_labeller
 
-    gold = load_gold(source)
+    gold = load_training([source])
+    for document in gold:
+        check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
 
     def tell(done: int) -> None:

@@ -6,7 +6,8 @@ span), `relabel` (it has another label there), `rival` (it has another span that
 beside it) or `none`. Features are the parts' stances together, each stance with the label, and
 for each part the log-odds of the score of its span or rival, told apart by the stances. The
 weights are fitted on spans of documents that the trained parts have not seen (stacking:
-Wolpert 1992, "Stacked generalization", Neural Networks 5(2)).
+Wolpert 1992, "Stacked generalization", Neural Networks 5(2)). They belong to the parts and texts that
+they were fitted on: with weights from the sample, a CRF of other texts drags the rules down.
 
 The set is found by dynamic programming over span ends (weighted interval scheduling), in both
 layers: a host counts with its best guests. A span counts as its chance less THRESHOLD, which is
@@ -425,7 +426,7 @@ def format_retraining(report: Retraining) -> str:
     return "\n".join(lines)
 
 
-# --- the ensemble's folder, and ensembles by name --------------------------------------------
+# --- the ensemble's folder -------------------------------------------------------------------
 
 
 def is_ensemble_folder(folder: str | Path) -> bool:
@@ -455,87 +456,20 @@ def _save(report: Retraining, folder: Path) -> None:
         (new / CARD_NAME).write_text(text, encoding="utf-8")
 
 
-def load_ensemble(spec: str, *, rules: Labeller | None = None) -> Labeller:
-    """The labeller of an ensemble: the folder that `Retraining.save` wrote, or `rules+crf:MODEL`,
-    which combines the rules with any trained CRF by weights fitted on the sample corpus.
+def load_ensemble(folder: str, *, rules: Labeller | None = None) -> Labeller:
+    """The labeller of the ensemble that `Retraining.save` wrote.
 
     `rules` are the built-in ones unless given. Raises DataError for anything else.
     """
-    rules = rules or _own_rules()
-    first, plus, model = spec.partition("+crf:")
-    if plus and first == "rules" and model:
-        crf, weights = load_crf(model), DEFAULT_WEIGHTS
-    elif is_ensemble_folder(spec):
-        card = json.loads(Path(spec, CARD_NAME).read_text(encoding="utf-8"))
-        if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
-            raise DataError(
-                f"{Path(spec, CARD_NAME)}: an ensemble of another format (wanted {FORMAT}); "
-                "retrain it"
-            )
-        crf, weights = load_crf(Path(spec, CRF_FOLDER)), card["weights"]
-    else:
+    if not is_ensemble_folder(folder):
+        raise DataError(f"{folder}: no ensemble; the folder that vipol retrain wrote was wanted")
+    card = json.loads(Path(folder, CARD_NAME).read_text(encoding="utf-8"))
+    if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
         raise DataError(
-            f"{spec}: no ensemble; wanted a folder that vipol retrain wrote, or rules+crf:MODEL"
+            f"{Path(folder, CARD_NAME)}: an ensemble of another format (wanted {FORMAT}); retrain it"
         )
-    return Ensemble({"rules": rules, "crf": crf.label_document}, weights).label_document
-
-
-DEFAULT_WEIGHTS: Mapping[str, float] = {
-    "": -0.61,
-    "crf=none DATE": -0.30,
-    "crf=none DOCUMENT_REF": 1.28,
-    "crf=none ORG": -0.24,
-    "crf=none PERSON": -0.38,
-    "crf=none POSITION": -0.48,
-    "crf=relabel DOCUMENT_REF": 0.41,
-    "crf=relabel ORG": 0.27,
-    "crf=relabel PERSON": -0.16,
-    "crf=rival DATE": 0.89,
-    "crf=rival DOCUMENT_REF": -0.55,
-    "crf=rival ORG": -0.33,
-    "crf=rival PERSON": -0.32,
-    "crf=rival POSITION": -0.03,
-    "crf=yes DATE": 0.06,
-    "crf=yes DOCUMENT_REF": -0.47,
-    "crf=yes ORG": -0.15,
-    "crf=yes PERSON": 0.08,
-    "crf=yes POSITION": 0.44,
-    "rules=none DATE": 1.24,
-    "rules=none DOCUMENT_REF": 0.25,
-    "rules=none ORG": -0.46,
-    "rules=none PERSON": -0.79,
-    "rules=none POSITION": -0.59,
-    "rules=none crf=yes": -0.36,
-    "rules=none crf=yes crf score": 0.58,
-    "rules=relabel DOCUMENT_REF": -0.42,
-    "rules=relabel ORG": -0.34,
-    "rules=relabel POSITION": 0.66,
-    "rules=relabel crf=yes": -0.10,
-    "rules=relabel crf=yes crf score": -0.08,
-    "rules=relabel crf=yes rules score": 0.12,
-    "rules=rival DATE": -0.70,
-    "rules=rival DOCUMENT_REF": 0.77,
-    "rules=rival ORG": 0.27,
-    "rules=rival PERSON": 0.18,
-    "rules=rival POSITION": 0.13,
-    "rules=rival crf=yes": 0.64,
-    "rules=rival crf=yes crf score": 0.48,
-    "rules=rival crf=yes rules score": -0.64,
-    "rules=yes DATE": 0.11,
-    "rules=yes DOCUMENT_REF": 0.07,
-    "rules=yes ORG": 0.08,
-    "rules=yes PERSON": -0.18,
-    "rules=yes POSITION": -0.28,
-    "rules=yes crf=none": -0.13,
-    "rules=yes crf=none rules score": 0.67,
-    "rules=yes crf=relabel": 0.52,
-    "rules=yes crf=relabel crf score": 0.28,
-    "rules=yes crf=relabel rules score": -0.26,
-    "rules=yes crf=rival": -0.35,
-    "rules=yes crf=rival crf score": -0.45,
-    "rules=yes crf=rival rules score": 0.88,
-    "rules=yes crf=yes": -0.24,
-    "rules=yes crf=yes crf score": 0.60,
-    "rules=yes crf=yes rules score": 1.00,
-}  # fmt: skip
-"""Weights of rules and CRF, fitted on held-out parts of the sample corpus by `retrain`."""
+    parts = {
+        "rules": rules or _own_rules(),
+        "crf": load_crf(Path(folder, CRF_FOLDER)).label_document,
+    }
+    return Ensemble(parts, card["weights"]).label_document

@@ -18,7 +18,6 @@ from baselines.crf import CrfSettings
 from baselines.ensemble import (
     CARD_NAME,
     CRF_FOLDER,
-    DEFAULT_WEIGHTS,
     FEWEST_DOCUMENTS,
     THRESHOLD,
     Retraining,
@@ -92,10 +91,17 @@ def test_ten_thousand_spans_in_a_chain():
 
 # --- combining -------------------------------------------------------------------------------
 
+WEIGHTS = {
+    "": -0.5,
+    "rules=yes crf=yes": 3.0,
+    "rules=yes crf=rival rules score": 1.0,
+    "rules=rival crf=yes crf score": 1.0,
+}
+
 
 def test_what_both_parts_have_is_kept():
     org = Span(0, 5, "ORG", "rule:org.named", 0.9)
-    (one,) = combine({"rules": [org], "crf": [Span(0, 5, "ORG", "crf", 0.9)]}, DEFAULT_WEIGHTS)
+    (one,) = combine({"rules": [org], "crf": [Span(0, 5, "ORG", "crf", 0.9)]}, WEIGHTS)
     assert one.key == org.key
     assert one.source == "rule:org.named+crf"
     assert one.score is not None and one.score > 0.9
@@ -103,15 +109,15 @@ def test_what_both_parts_have_is_kept():
 
 def test_the_surer_of_two_rivals_wins():
     sure, unsure = Span(0, 9, "ORG", "rule:a", 0.99), Span(0, 5, "ORG", "crf", 0.4)
-    chosen = combine({"rules": [sure], "crf": [unsure]}, DEFAULT_WEIGHTS)
+    chosen = combine({"rules": [sure], "crf": [unsure]}, WEIGHTS)
     assert [span.key for span in chosen] == [sure.key]
     sure, unsure = Span(0, 9, "ORG", "crf", 0.99), Span(0, 5, "ORG", "rule:a", 0.5)
-    chosen = combine({"rules": [unsure], "crf": [sure]}, DEFAULT_WEIGHTS)
+    chosen = combine({"rules": [unsure], "crf": [sure]}, WEIGHTS)
     assert [span.key for span in chosen] == [sure.key]
 
 
 def test_nothing_from_nothing():
-    assert combine({"rules": [], "crf": []}, DEFAULT_WEIGHTS) == ()
+    assert combine({"rules": [], "crf": []}, WEIGHTS) == ()
 
 
 def test_weights_find_who_is_right():
@@ -177,14 +183,6 @@ def test_a_saved_ensemble_labels_as_before(report: Retraining, folder: Path, gol
         assert find_illegal(one.text, spans) is None
 
 
-def test_any_crf_combines_with_the_rules(folder: Path, gold: list[Document]):
-    label = load_labeller(f"ensemble:rules+crf:{folder / CRF_FOLDER}")
-    spans = label(gold[0])
-    assert spans
-    assert find_illegal(gold[0].text, spans) is None
-    assert load_labeller(f"crf:{folder / CRF_FOLDER}")(gold[0])
-
-
 def test_saving_again_replaces_and_spares_other_folders(report: Retraining, tmp_path: Path):
     report.save(tmp_path / "model")
     report.save(tmp_path / "model")
@@ -195,7 +193,7 @@ def test_saving_again_replaces_and_spares_other_folders(report: Retraining, tmp_
         report.save(tmp_path / "mine")
 
 
-BAD = ["", "rules", "rules+crf:", "rules+crf:no/such/folder", "no/such/folder", "rules+bert:x"]
+BAD = ["", "rules", "no/such/folder"]
 
 
 @pytest.mark.parametrize("spec", BAD)
