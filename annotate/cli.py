@@ -267,7 +267,7 @@ def prelabel(
         str,
         typer.Option(
             "--with",
-            help="rules, underthesea, the folder of a trained model, or ensemble:FOLDER of retrain.",
+            help="rules, underthesea, the folder of a trained model, or ensemble:FOLDER.",
         ),
     ] = "rules",
     workers: Workers = 1,

@@ -6,8 +6,8 @@ span), `relabel` (it has another label there), `rival` (it has another span that
 beside it) or `none`. Features are the parts' stances together, each stance with the label, and
 for each part the log-odds of the score of its span or rival, told apart by the stances. The
 weights are fitted on spans of documents that the trained parts have not seen (stacking:
-Wolpert 1992, "Stacked generalization", Neural Networks 5(2)). They belong to the parts and texts that
-they were fitted on: with weights from the sample, a CRF of other texts drags the rules down.
+Wolpert 1992, "Stacked generalization", Neural Networks 5(2)). They belong to the parts and texts
+that they were fitted on: with weights from the sample, a CRF of other texts drags the rules down.
 
 The set is found by dynamic programming over span ends (weighted interval scheduling), in both
 layers: a host counts with its best guests. A span counts as its chance less THRESHOLD, which is
@@ -465,9 +465,7 @@ def load_ensemble(folder: str, *, rules: Labeller | None = None) -> Labeller:
         raise DataError(f"{folder}: no ensemble; the folder that vipol retrain wrote was wanted")
     card = json.loads(Path(folder, CARD_NAME).read_text(encoding="utf-8"))
     if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
-        raise DataError(
-            f"{Path(folder, CARD_NAME)}: an ensemble of another format (wanted {FORMAT}); retrain it"
-        )
+        raise DataError(f"{folder}: an ensemble of another format (wanted {FORMAT}); retrain it")
     parts = {
         "rules": rules or _own_rules(),
         "crf": load_crf(Path(folder, CRF_FOLDER)).label_document,

@@ -17,7 +17,6 @@ from baselines.compare import compare_documents
 from baselines.crf import CrfSettings
 from baselines.ensemble import (
     CARD_NAME,
-    CRF_FOLDER,
     FEWEST_DOCUMENTS,
     THRESHOLD,
     Retraining,
