@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -25,6 +25,7 @@ from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
 
 Item = TypeVar("Item")
+ComparisonFormat = Literal["text", "markdown", "latex", "json"]
 
 PROJECT_FILE = "vipol.toml"
 """A team's own lexicons and patterns, in the folder that the command runs in."""
@@ -273,7 +274,7 @@ def prelabel(
         str,
         typer.Option(
             "--with",
-            help="rules, underthesea, the folder of a trained model, or ensemble:rules+crf:FOLDER.",
+            help="rules, underthesea, the folder of a trained model, or ensemble:FOLDER.",
         ),
     ] = "rules",
     workers: Workers = 1,
@@ -356,16 +357,25 @@ def retrain(
 ) -> None:
     """Train rules and CRF together on your gold, and show what the next batch gains.
 
+    About 50 documents are enough; of a built dataset its train split is taken.
+
     Then: vipol prelabel next.jsonl --with ensemble:FOLDER
 
     Example: vipol retrain gold.jsonl -o ensemble
     """
-    from baselines.ensemble import format_retraining, retraining_to_dict
+    from baselines.ensemble import FOLDS, format_retraining, retraining_to_dict
     from baselines.ensemble import retrain as retrain_ensemble
     from baselines.workers import open_labeller
 
+    gold = load_training([source])
+    for document in gold:
+        check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
-    report = retrain_ensemble(load_gold(source), seed=seed, rules=labeller)
+
+    def tell(done: int) -> None:
+        say(f"trained {done} of {FOLDS + 1} models")
+
+    report = retrain_ensemble(gold, seed=seed, rules=labeller, on_fold=tell)
     report.save(output)
     if as_json:
         print_json(retraining_to_dict(report))
@@ -1022,29 +1032,125 @@ def train_transformer_command(
     train_model(train_transformer, sources, validation, output, model=model, **how)
 
 
+GoldSplit = Annotated[
+    str | None, typer.Option("--split", help="Split of the gold dataset: train, validation, test.")
+]
+TrainedOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train",
+        help="What was trained on, to tell seen mentions from unseen.  [default: the train split]",
+        show_default=False,
+    ),
+]
+HtmlPage = Annotated[
+    Path | None, typer.Option("--html", help="Write a page with plots and every mistake here too.")
+]
+
+
+def load_scored(
+    gold: str, split: str | None, trained_on: list[str] | None
+) -> tuple[list[Document], list[Document] | None]:
+    """Gold, and what the models were trained on where it is known: of a dataset's validation or
+    test split that is its train split."""
+    from annotate.dataset.load import has_split
+
+    documents = load_gold(gold, split, foreign=True)
+    if trained_on:
+        train: list[Document] | None = load_training(trained_on)
+    elif split in ("validation", "test") and has_split(gold, "train"):
+        train = load_gold(gold, "train", foreign=True)
+    else:
+        train = None
+    return documents, train
+
+
 @app.command()
 def score(
     gold: Annotated[str, typer.Argument(help="Document file or built dataset.")],
     predicted: Annotated[str, typer.Argument(metavar="PRED", help="Document file.")],
+    split: GoldSplit = None,
+    trained_on: TrainedOn = None,
+    html: HtmlPage = None,
     as_json: AsJson = False,
-    split: Annotated[
-        str | None, typer.Option(help="Split of the gold dataset: train, validation or test.")
-    ] = None,
 ) -> None:
-    """Score predictions against gold: seqeval (strict, IOB2) by layer, strict span F1 beside.
+    """Score predictions against gold: seqeval (strict, IOB2) by layer, with 95 % intervals.
 
-    Example: vipol score gold.jsonl predicted.jsonl
+    Beside it: partial matches, and kinds of spans by length, capitals, seen in training, genre.
+
+    Example: vipol score datasets/party-news predicted.jsonl --split test
     """
-    from baselines.score import score_documents
+    from baselines.compare import compare_documents
     from baselines.score_table import format_scores, scores_to_dict
 
-    scores = score_documents(
-        load_gold(gold, split, foreign=True), read_documents(predicted, labelled=True, foreign=True)
+    documents, train = load_scored(gold, split, trained_on)
+    name = Path(predicted).stem or "predicted"
+    found = compare_documents(
+        documents,
+        {name: read_documents(predicted, labelled=True, foreign=True)},
+        split=split,
+        train=train,
     )
+    if html:
+        write_page(html, found, f"Scores of {name}")
+    scores = found.models[name]
     if as_json:
         print_json(scores_to_dict(scores))
     else:
         print(format_scores(scores))
+
+
+@app.command()
+def compare(
+    gold: Annotated[str, typer.Argument(help="Document file or built dataset.")],
+    predictions: Annotated[
+        list[str], typer.Argument(metavar="[NAME=]PRED...", help="Document files, one a model.")
+    ],
+    split: GoldSplit = None,
+    trained_on: TrainedOn = None,
+    to: Annotated[ComparisonFormat, typer.Option(help="What to print.")] = "text",
+    html: HtmlPage = None,
+) -> None:
+    """Compare models: intervals, paired tests, what one finds and another misses.
+
+    Example: vipol compare gold.jsonl rules.jsonl CRF=crf.jsonl --html compare.html
+    """
+    from baselines.compare import compare_documents
+    from baselines.compare_table import format_comparison
+
+    documents, train = load_scored(gold, split, trained_on)
+    files = name_predictions(predictions)
+    found = compare_documents(
+        documents,
+        {name: read_documents(path, labelled=True, foreign=True) for name, path in files.items()},
+        split=split,
+        train=train,
+    )
+    if html:
+        write_page(html, found, "Comparison of " + ", ".join(files))
+    print(format_comparison(found, to))
+
+
+def name_predictions(predictions: list[str]) -> dict[str, str]:
+    """Files by the name of their model: `NAME=FILE`, or FILE, whose stem is the name."""
+    named: dict[str, str] = {}
+    for one in predictions:
+        name, equals, path = one.partition("=")
+        if not equals or Path(one).exists():
+            name, path = Path(one).stem, one
+        if not name or name in named:
+            raise DataError(f"{one}: a model needs a name of its own; write NAME={path or 'FILE'}")
+        named[name] = path
+    return named
+
+
+def write_page(path: Path, comparison: Any, title: str) -> None:
+    from annotate.files import open_output
+    from baselines.page import format_page
+
+    with open_output(path) as stream:
+        stream.write(format_page(comparison, title))
+    say(f"wrote {path}: open it in a browser")
 
 
 # --- everything at once -----------------------------------------------------------------
