@@ -4,10 +4,9 @@ from annotate.agreement.measure import (
     Agreement,
     Estimate,
     Scores,
-    cohen_kappa,
-    krippendorff_alpha,
     measure_agreement,
 )
+from annotate.agreement.sums import cohen_kappa, krippendorff_alpha
 from annotate.agreement.text import agreement_to_dict, format_agreement
 
 __all__ = [
