@@ -587,14 +587,27 @@ def quiz(
 def agreement(
     source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
     as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with plots and examples here.")
+    ] = None,
 ) -> None:
-    """How far annotators agree, by pair, label and layer.
+    """How far annotators agree, by pair, label and layer, and what they dispute most.
 
-    Example: vipol agreement annotations.jsonl
+    Example: vipol agreement annotations.jsonl --html agreement.html
     """
-    from annotate.agreement import agreement_to_dict, format_agreement, measure_agreement
+    from annotate.agreement import (
+        agreement_to_dict,
+        agreement_to_html,
+        format_agreement,
+        measure_agreement,
+    )
+    from annotate.files import open_output
 
     measured = measure_agreement(read_documents(source, labelled=True, annotations=True))
+    if html:
+        with open_output(html) as stream:
+            stream.write(agreement_to_html(measured))
+        say(f"wrote the page to {html}")
     if as_json:
         print_json(agreement_to_dict(measured))
     else:

@@ -1,10 +1,10 @@
-"""Two annotations of one text compared: spans that match, labels that stand for one another, and
+"""Two annotations of one text compared: spans that match, spans that stand for one another, and
 the class of each token."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from annotate.document import Document, Span, sort_spans, split_layers
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
@@ -151,8 +151,12 @@ def _overlaps(left: Sequence[Span], right: Sequence[Span]) -> Iterator[tuple[Spa
         yield from ((mine, yours) for yours in active if yours.start < mine.end)
 
 
-def pair_labels(left: Sequence[Span], right: Sequence[Span]) -> Iterator[tuple[str, str]]:
-    """Labels of the spans that stand for one another: first by place, then by overlap."""
+SpanPair = tuple[Span | None, Span | None]
+"""A span of each side that stand for one another; None where a side has none."""
+
+
+def pair_spans(left: Sequence[Span], right: Sequence[Span]) -> Iterator[SpanPair]:
+    """Spans that stand for one another: first by place, then by overlap, the closest first."""
     places = {(span.start, span.end): span for span in right}
     open_left: list[Span] = []
     for span in left:
@@ -160,7 +164,7 @@ def pair_labels(left: Sequence[Span], right: Sequence[Span]) -> Iterator[tuple[s
         if other is None:
             open_left.append(span)
         else:
-            yield span.label, other.label
+            yield span, other
     open_right = sort_spans(places.values())
     ranked = sorted(
         _overlaps(open_left, open_right),
@@ -170,9 +174,31 @@ def pair_labels(left: Sequence[Span], right: Sequence[Span]) -> Iterator[tuple[s
     for mine, yours in ranked:
         if (0, mine.key) not in taken and (1, yours.key) not in taken:
             taken |= {(0, mine.key), (1, yours.key)}
-            yield mine.label, yours.label
-    yield from ((span.label, OUTSIDE) for span in open_left if (0, span.key) not in taken)
-    yield from ((OUTSIDE, span.label) for span in open_right if (1, span.key) not in taken)
+            yield mine, yours
+    yield from ((span, None) for span in open_left if (0, span.key) not in taken)
+    yield from ((None, span) for span in open_right if (1, span.key) not in taken)
+
+
+Kind = Literal["same", "label", "border", "both", "missing"]
+KINDS: dict[Kind, str] = {
+    "same": "same place, same label",
+    "label": "same place, another label",
+    "border": "same label, another border",
+    "both": "overlapping, another border and another label",
+    "missing": "only one of the two has it",
+}
+"""How two spans that stand for one another differ."""
+
+
+def kind_of(pair: SpanPair) -> Kind:
+    """How the spans of a pair differ."""
+    left, right = pair
+    if left is None or right is None:
+        return "missing"
+    same_place = (left.start, left.end) == (right.start, right.end)
+    if left.label == right.label:
+        return "same" if same_place else "border"
+    return "label" if same_place else "both"
 
 
 def _shared(left: Span, right: Span) -> float:

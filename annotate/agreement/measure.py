@@ -28,11 +28,12 @@ from annotate.agreement.disputes import (
     find_disputed_places,
     rank_disputes,
 )
-from annotate.agreement.matching import lay_out, pair_labels
+from annotate.agreement.matching import KINDS, Kind, kind_of, lay_out, pair_spans
 from annotate.agreement.sums import Entry, Row, Sums, bootstrap, compare_versions
-from annotate.document import Document
+from annotate.document import Document, Span
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
+from annotate.tags import OUTSIDE
 from annotate.tokens import tokenize
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Agreement:
     """What `measure_agreement` found.
 
     `confusion` counts pairs of spans by (label of the first annotator, label of the second),
-    the annotators of a pair in alphabetical order, `O` where one has no span. `skipped`
+    the annotators of a pair in alphabetical order, `O` where one has no span; `kinds` how the
+    two differ. `skipped`
     annotations were left out, and `single` documents that only one person annotated.
     """
 
@@ -87,6 +89,7 @@ class Agreement:
     by_label: dict[str, Scores]
     by_layer: dict[Layer, Scores]
     confusion: dict[tuple[str, str], int]
+    kinds: dict[Kind, int]
     disputes: tuple[Dispute, ...]
     resamples: int
     seed: int
@@ -111,12 +114,14 @@ def measure_agreement(
     grouped, skipped = _group(annotations)
     compared = {key: versions for key, versions in grouped.items() if len(versions) > 1}
     if not compared:
+        left_out = f" ({skipped} skipped annotations do not count)" if skipped else ""
         raise DataError(
-            f"annotations: none of the {len(grouped)} documents was annotated by two people; "
-            "agreement needs at least one (push with --per-task 2)"
+            f"annotations: none of the {len(grouped)} documents was annotated by two "
+            f"people{left_out}; agreement needs at least one (push with --per-task 2)"
         )
     annotators = tuple(sorted({name for versions in compared.values() for name in versions}))
     confusion: Counter[tuple[str, str]] = Counter()
+    kinds: Counter[Kind] = Counter()
     found: list[DisputedPlace] = []
     entries: list[Entry] = []
     tokens = 0
@@ -128,7 +133,9 @@ def measure_agreement(
         laid_out = {name: lay_out(version, offsets) for name, version in versions.items()}
         for pair in combinations(sorted(versions), 2):
             left, right = laid_out[pair[0]], laid_out[pair[1]]
-            confusion.update(pair_labels(left.spans, right.spans))
+            for spans in pair_spans(left.spans, right.spans):
+                confusion[_label(spans[0]), _label(spans[1])] += 1
+                kinds[kind_of(spans)] += 1
             weight = 1 / (len(versions) - 1)
             entries.append(compare_versions(number, pair, weight, left, right))
     sums = Sums(entries, len(compared))
@@ -146,6 +153,7 @@ def measure_agreement(
         by_label={label: scores[label, None] for label in LABEL_NAMES},
         by_layer={layer: scores[layer, None] for layer in LAYERS},
         confusion=dict(sorted(confusion.items())),
+        kinds={kind: kinds[kind] for kind in KINDS},
         disputes=rank_disputes(found, disputes),
         resamples=resamples if len(compared) > 1 else 0,
         seed=seed,
@@ -177,6 +185,10 @@ def _group(annotations: Iterable[Document]) -> tuple[dict[str, dict[str, Documen
                 )
         versions[annotator] = annotation
     return grouped, skipped
+
+
+def _label(span: Span | None) -> str:
+    return span.label if span else OUTSIDE
 
 
 def _scores(sums: Sums, row: Row, point: dict[str, "Array"], samples: dict[str, "Array"]) -> Scores:
