@@ -6,6 +6,11 @@ One line of a Document file:
 
 `start` and `end` are code points into `text`, end exclusive. `text` is in NFC and is not
 changed by anything after `vipol clean`. An entity also has `source` and `score` where known.
+
+Keys of `meta` with a fixed meaning: title, published (ISO 8601), byline, source, url, licence,
+genre; of an annotation: annotator, guideline_version, and what `annotate.studio.pull` adds; of
+adjudicated gold: annotators (whose versions were compared), decided_by (the reviewer, or
+`policy:` and the policy's name) and, of a reviewer's decision, decided_at.
 """
 
 import json

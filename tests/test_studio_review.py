@@ -98,7 +98,8 @@ def test_from_three_annotators_over_a_review_to_gold(
     review = find_project(studio, title)
     assert review is not None
     assert said == [
-        f"{project.task_url(tasks['alone'])} (document alone): only {an.user} annotated it",
+        f"{project.task_url(tasks['alone'])} (document alone): only {an.user} annotated it; "
+        "wait for a second annotator, or let a reviewer decide (--policy reviewer)",
         "adjudicated 6 documents by majority: 2 settled, 0 decided by a reviewer, 3 to review, "
         "1 open",
         f"review at {review.url}: open each task from the list, then run this again",
@@ -137,7 +138,8 @@ def test_from_three_annotators_over_a_review_to_gold(
     pull()
     said = run_adjudicate(tmp_path, studio_server, "--project", title)
     assert said[1:3] == [
-        f"{project.task_url(tasks['alone'])} (document alone): only {an.user} annotated it",
+        f"{project.task_url(tasks['alone'])} (document alone): only {an.user} annotated it; "
+        "wait for a second annotator, or let a reviewer decide (--policy reviewer)",
         "adjudicated 6 documents by majority: 2 settled, 1 decided by a reviewer, 1 to review, "
         "2 open",
     ]

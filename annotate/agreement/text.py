@@ -98,9 +98,9 @@ def _lines(agreement: Agreement, disputes: int) -> Iterator[str]:
             for (one, other), scores in agreement.by_pair.items()
         }
         yield from _table("by pair", pairs)
-    yield from ("", f"{'how the two of a pair differ':44}{'spans':>7}")
+    yield from ("", f"{'how the two of a pair differ':46}{'spans':>7}")
     for kind, meaning in KINDS.items():
-        yield f"{meaning:44}{agreement.kinds[kind]:7}"
+        yield f"{meaning:46}{agreement.kinds[kind]:7}"
     yield ""
     yield from _confusion(agreement)
     if agreement.disputes and disputes:
