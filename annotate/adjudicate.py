@@ -236,7 +236,8 @@ def _apply(policy: Policy, those: _Annotations) -> Document | Review | OpenDocum
     if len(those.versions) == 1 and policy != "reviewer":
         alone = f"only {_join(those.versions)} annotated it"
         reason = f"{alone}, {skipped}" if those.skipped else alone
-        return OpenDocument(first.id, reason, _url(first))
+        advice = "wait for a second annotator, or let a reviewer decide (--policy reviewer)"
+        return OpenDocument(first.id, f"{reason}; {advice}", _url(first))
     versions = {name: version.spans for name, version in those.versions.items()}
     spans, stretches, settled = settle(versions, policy)
     meta = _meta(those) | {"annotators": sorted(versions)}

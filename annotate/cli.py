@@ -653,14 +653,27 @@ def quiz(
 def agreement(
     source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
     as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with plots and examples here.")
+    ] = None,
 ) -> None:
-    """How far annotators agree, by pair, label and layer.
+    """How far annotators agree, by pair, label and layer, and what they dispute most.
 
-    Example: vipol agreement annotations.jsonl
+    Example: vipol agreement annotations.jsonl --html agreement.html
     """
-    from annotate.agreement import agreement_to_dict, format_agreement, measure_agreement
+    from annotate.agreement import (
+        agreement_to_dict,
+        agreement_to_html,
+        format_agreement,
+        measure_agreement,
+    )
+    from annotate.files import open_output
 
     measured = measure_agreement(read_documents(source, labelled=True, annotations=True))
+    if html:
+        with open_output(html) as stream:
+            stream.write(agreement_to_html(measured))
+        say(f"wrote the page to {html}")
     if as_json:
         print_json(agreement_to_dict(measured))
     else:
@@ -692,7 +705,7 @@ def adjudicate_command(
     Example: vipol adjudicate annotations.jsonl -o gold.jsonl --project "Party news review"
     """
     from annotate.adjudicate import adjudicate
-    from annotate.studio.review import pull_decisions, push_reviews
+    from annotate.studio.review import pull_decisions, push_reviews, withdraw_reviews
 
     annotations = list(read_documents(source, labelled=True, annotations=True))
     earlier = read_earlier(output)
@@ -712,15 +725,17 @@ def adjudicate_command(
         f"settled, {result.decided} decided by a reviewer, {len(result.reviews)} to review, "
         f"{len(result.open)} open"
     )
-    if not result.reviews:
-        return
-    if not project:
+    if project:
+        withdrawn = withdraw_reviews(connection, project, [gold.id for gold in result.gold])
+        if withdrawn:
+            say(f"took {plural(withdrawn, 'task')} out of the review that are settled now")
+    if result.reviews and project:
+        place, report = push_reviews(connection, project, result.reviews)
+        for left in (*report.kept, *report.refused):
+            say(f"{left.task_url} (document {left.document}): {left.reason}")
+        say(f"review at {place.url}: open each task from the list, then run this again")
+    elif result.reviews:
         say('give --project "TITLE" to have the rest reviewed in Label Studio')
-        return
-    place, report = push_reviews(connection, project, result.reviews)
-    for left in (*report.kept, *report.refused):
-        say(f"{left.task_url} (document {left.document}): {left.reason}")
-    say(f"review at {place.url}: open each task from the list, then run this again")
 
 
 def read_earlier(output: str) -> list[Document]:

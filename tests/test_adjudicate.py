@@ -299,7 +299,8 @@ def test_the_command_without_a_server(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout == ""
     assert run.stderr.splitlines() == [
-        "http://x/c (document c): only an annotated it",
+        "http://x/c (document c): only an annotated it; wait for a second annotator, or let a "
+        "reviewer decide (--policy reviewer)",
         "http://x/b (document b): disputed: “ngày 5/3/2019”",
         "adjudicated 3 documents by majority: 1 settled, 0 decided by a reviewer, 1 to review, "
         "1 open",

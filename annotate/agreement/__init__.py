@@ -4,10 +4,10 @@ from annotate.agreement.measure import (
     Agreement,
     Estimate,
     Scores,
-    cohen_kappa,
-    krippendorff_alpha,
     measure_agreement,
 )
+from annotate.agreement.page import agreement_to_html
+from annotate.agreement.sums import cohen_kappa, krippendorff_alpha
 from annotate.agreement.text import agreement_to_dict, format_agreement
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Estimate",
     "Scores",
     "agreement_to_dict",
+    "agreement_to_html",
     "cohen_kappa",
     "format_agreement",
     "krippendorff_alpha",

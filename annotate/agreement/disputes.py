@@ -1,8 +1,10 @@
 """Where annotators part: stretches of a text that they read differently."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from annotate.document import Document, Span, sort_spans
 from annotate.markup import format_markup
@@ -59,9 +61,14 @@ def find_stretches(versions: Iterable[Iterable[Span]]) -> list[tuple[int, int]]:
     return stretches
 
 
-def spans_inside(spans: Iterable[Span], start: int, end: int) -> tuple[Span, ...]:
-    """The spans that lie in a stretch."""
-    return tuple(span for span in spans if start <= span.start and span.end <= end)
+def spans_inside(spans: Sequence[Span], start: int, end: int) -> tuple[Span, ...]:
+    """The spans that lie in a stretch; `spans` are sorted by start."""
+    first = bisect_left(spans, start, key=_start)
+    last = bisect_left(spans, end, key=_start)
+    return tuple(span for span in spans[first:last] if span.end <= end)
+
+
+_start = attrgetter("start")
 
 
 def find_disputed_places(versions: Mapping[str, Document]) -> list[DisputedPlace]:
@@ -89,24 +96,17 @@ def find_disputed_places(versions: Mapping[str, Document]) -> list[DisputedPlace
     ]
 
 
-def rank_disputes(places: Sequence[DisputedPlace]) -> tuple[Dispute, ...]:
-    """The places by their string, the most disputed string first."""
+def rank_disputes(places: Iterable[DisputedPlace], most: int) -> tuple[Dispute, ...]:
+    """The `most` disputed strings, the most disputed first, each with all its places."""
     found: dict[str, list[DisputedPlace]] = defaultdict(list)
     for place in places:
         found[place.mention].append(place)
-    disputes = [
-        Dispute(
-            mention,
-            len(same),
-            dict(
-                Counter(
-                    format_markup(mention, spans)
-                    for place in same
-                    for spans in place.readings.values()
-                ).most_common()
-            ),
-            tuple(same),
-        )
-        for mention, same in found.items()
-    ]
-    return tuple(sorted(disputes, key=lambda dispute: (-dispute.count, dispute.mention)))
+    ranked = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(_dispute(mention, same) for mention, same in ranked[:most])
+
+
+def _dispute(mention: str, places: Sequence[DisputedPlace]) -> Dispute:
+    readings = Counter(
+        format_markup(mention, spans) for place in places for spans in place.readings.values()
+    )
+    return Dispute(mention, len(places), dict(readings.most_common()), tuple(places))

@@ -147,7 +147,7 @@ def _without_copies(
                 )
             )
     if surplus:
-        _act(connection, project, "delete_tasks", surplus, "to remove surplus copies of tasks")
+        delete_tasks(connection, project, surplus, "to remove surplus copies of tasks")
         report.copies += len(surplus)
     return remaining
 
@@ -293,6 +293,13 @@ def _require_arrived(
         f"{error}; {before} new documents were stored before; "
         "run the same push again, it goes on from there"
     ) from None
+
+
+def delete_tasks(
+    connection: Connection, project: Project, tasks: list[int], what: str = "to remove tasks"
+) -> None:
+    """Delete tasks, with all that is on them. Raises ServiceError."""
+    _act(connection, project, "delete_tasks", tasks, what)
 
 
 def _act(

@@ -4,7 +4,7 @@ A review task shows first what more than half of the annotators drew, under the 
 and each version under its annotator's name. What the reviewer submits there is the decision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from annotate.document import Document, Span
@@ -12,7 +12,7 @@ from annotate.errors import ServiceError
 from annotate.studio.connection import Connection
 from annotate.studio.project import Project, default_instruction, ensure_project, find_project
 from annotate.studio.pull import Problem, pull_annotations
-from annotate.studio.push import PushReport, push_documents
+from annotate.studio.push import PushReport, delete_tasks, push_documents
 from annotate.studio.stored import list_tasks
 from annotate.studio.task import Task, document_to_task, prediction_of
 
@@ -20,7 +20,8 @@ MAJORITY = "majority"
 """Name of the prediction that the reviewer sees first."""
 
 _MARK = "review"
-_LONGEST_TITLE = 300
+_LONGEST_TITLE = 300  # characters
+_SHOWN = 3  # disputed strings of a document in the terminal
 
 _INSTRUCTION = (
     "<p><b>Duyệt khác biệt.</b> Mở từng bài trong danh sách, không bấm Label All Tasks. Tiêu đề "
@@ -46,8 +47,9 @@ class Review:
     def __str__(self) -> str:
         name = f"document {self.document.id}"
         where = f"{self.url} ({name})" if self.url else name
-        disputed = ", ".join(f"“{mention}”" for mention in self.mentions)
-        return f"{where}: {f'disputed: {disputed}' if disputed else 'nothing disputed'}"
+        shown = ", ".join(f"“{mention}”" for mention in self.mentions[:_SHOWN])
+        more = f" and {len(self.mentions) - _SHOWN} more" if len(self.mentions) > _SHOWN else ""
+        return f"{where}: {f'disputed: {shown}{more}' if shown else 'nothing disputed'}"
 
     @property
     def mentions(self) -> list[str]:
@@ -66,7 +68,7 @@ def review_to_task(review: Review) -> Task:
         disputed = ", ".join(f"“{mention}”" for mention in review.mentions)
         title = f"{task['data']['title']} · khác nhau: {disputed}"
         task["data"]["title"] = title if len(title) <= _LONGEST_TITLE else title[:299] + "…"
-    task["meta"][_MARK] = sorted(review.versions)
+    task["meta"][_MARK] = {"annotators": sorted(review.versions), "disputed": review.mentions}
     task["predictions"] = [prediction_of(document, MAJORITY)] + [
         prediction_of(document.with_spans(spans), annotator)
         for annotator, spans in sorted(review.versions.items())
@@ -110,6 +112,19 @@ def push_reviews(
         to_task=lambda document: review_to_task(reviews[document.id]),
     )
     return project, report
+
+
+def withdraw_reviews(connection: Connection, title: str, documents: Iterable[str]) -> int:
+    """Take documents that need no review any more out of the review project, where no reviewer
+    has worked on them; how many. Raises ServiceError."""
+    project = find_review_project(connection, title)
+    if project is None:
+        return 0
+    stored = list_tasks(connection, project).by_document
+    needless = [task.id for name in documents for task in stored.get(name, ()) if not task.touched]
+    if needless:
+        delete_tasks(connection, project, needless, "to withdraw reviews that are not needed")
+    return len(needless)
 
 
 def pull_decisions(connection: Connection, title: str) -> tuple[list[Document], list[Problem]]:
