@@ -23,12 +23,10 @@ from annotate.dataset.split import Split, SplitBy
 from annotate.document import Document, check_own, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
+from annotate.settings import PROJECT_FILE
 
 Item = TypeVar("Item")
 ComparisonFormat = Literal["text", "markdown", "latex", "json"]
-
-PROJECT_FILE = "vipol.toml"
-"""A team's own lexicons and patterns, in the folder that the command runs in."""
 
 app = typer.Typer(
     name="vipol",
@@ -59,8 +57,8 @@ ServerFolder = Annotated[
     Path | None,
     typer.Option(
         "--folder",
-        envvar="VIPOL_STUDIO",
-        help="The server's data folder.  [default: ~/.local/share/vipol/studio]",
+        help="Data folder of the embedded server.  [env var: VIPOL_STUDIO; default: that of "
+        "vipol.toml, else ~/.local/share/vipol/studio]",
         show_default=False,
     ),
 ]
@@ -68,9 +66,8 @@ Project = Annotated[str, typer.Option("--project", help="Title of the project in
 Url = Annotated[
     str | None,
     typer.Option(
-        envvar="LABEL_STUDIO_URL",
-        help="Label Studio to use instead of the embedded one; "
-        "its key comes from LABEL_STUDIO_API_KEY.",
+        help="Label Studio to use instead of the embedded one; its key comes from "
+        "LABEL_STUDIO_API_KEY or vipol.toml.  [env var: LABEL_STUDIO_URL]",
         show_default=False,
     ),
 ]
@@ -126,14 +123,6 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def server_folder(folder: Path | None) -> Path:
-    """The data folder of the embedded server: the one asked for, else the user's own."""
-    if folder:
-        return folder
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "vipol" / "studio"
-
-
 def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -> list[Document]:
     """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files.
 
@@ -157,30 +146,39 @@ def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
-    """A connection to the Label Studio at `url`, else to the embedded server of `folder`."""
+    """A connection to the Label Studio that flags, environment or vipol.toml name, else to the
+    embedded server."""
     from annotate.studio.connection import connect
+    from annotate.studio.settings import Existing, choose_server
 
-    if url:
-        key = os.environ.get("LABEL_STUDIO_API_KEY")
-        if not key:
-            raise DataError(
-                "LABEL_STUDIO_API_KEY is not set; put the key of your account on "
-                f"{url} into it (Account & Settings, Access Token)"
-            )
-        return connect(url, key)
-    server = require_server(folder)
+    chosen = choose_server(url, folder)
+    if isinstance(chosen, Existing):
+        return connect(chosen.url, chosen.key)
+    server = require_server(chosen.folder)
     return connect(server.url, server.token)
 
 
-def require_server(folder: Path | None) -> Any:
+def embedded_folder(folder: Path | None) -> Path:
+    """The data folder of the embedded server, where that is the server that is meant."""
+    from annotate.studio.settings import Existing, choose_server
+
+    chosen = choose_server(None, folder)
+    if isinstance(chosen, Existing):
+        raise DataError(
+            f"{chosen.url} is the Label Studio that LABEL_STUDIO_URL or vipol.toml names, and not "
+            "one to start, stop or add users to from here; for one of your own say --folder"
+        )
+    return chosen.folder
+
+
+def require_server(folder: Path) -> Any:
     """The embedded server that runs in `folder`."""
     from annotate.studio.server import find_server
 
-    place = server_folder(folder)
-    server = find_server(place)
+    server = find_server(folder)
     if not server:
         raise DataError(
-            f"{place}: no Label Studio runs here; start one with vipol studio up, or set "
+            f"{folder}: no Label Studio runs here; start one with vipol studio up, or set "
             "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
         )
     return server
@@ -433,12 +431,13 @@ def studio_up(
     Example: vipol studio up
     """
     from annotate.studio.server import find_server, start_server
+    from annotate.studio.settings import read_database
 
-    place = server_folder(folder)
+    place, database = embedded_folder(folder), read_database()
     running = find_server(place)
     if not running:
         say("starting Label Studio (under a minute the first time, then a few seconds)")
-    server = start_server(place, port)
+    server = start_server(place, port, database=database)
     print_server(server, "runs already" if running else "is up")
 
 
@@ -457,7 +456,7 @@ def studio_down(folder: ServerFolder = None) -> None:
     """
     from annotate.studio.server import stop_server
 
-    place = server_folder(folder)
+    place = embedded_folder(folder)
     if stop_server(place):
         say(f"stopped the Label Studio of {place}; its data stays there")
     else:
@@ -466,16 +465,23 @@ def studio_down(folder: ServerFolder = None) -> None:
 
 @studio.command("status")
 def studio_status(folder: ServerFolder = None) -> None:
-    """Say where the embedded Label Studio is; exit 1 where none runs.
+    """Say where the Label Studio is that commands work with; exit 1 where none runs.
 
     Example: vipol studio status
     """
+    from annotate.studio.connection import connect
     from annotate.studio.server import find_server
+    from annotate.studio.settings import Existing, choose_server
 
-    place = server_folder(folder)
-    server = find_server(place)
+    chosen = choose_server(None, folder)
+    if isinstance(chosen, Existing):
+        connection = connect(chosen.url, chosen.key)
+        say(f"Label Studio answers: {connection.url}")
+        say(f"  user      {connection.user}")
+        return
+    server = find_server(chosen.folder)
     if not server:
-        say(f"{place}: no Label Studio runs here; start one with vipol studio up")
+        say(f"{chosen.folder}: no Label Studio runs here; start one with vipol studio up")
         raise typer.Exit(1)
     print_server(server, "runs")
 
@@ -494,7 +500,7 @@ def studio_user_add(
     """
     from annotate.studio.annotators import create_annotator
 
-    annotator = create_annotator(require_server(folder), name, email)
+    annotator = create_annotator(require_server(embedded_folder(folder)), name, email)
     say(f"{annotator.name} can log in:")
     say(f"  user      {annotator.email}")
     say(f"  password  {annotator.password}")
