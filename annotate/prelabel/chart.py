@@ -10,6 +10,13 @@ from annotate.tokens import SYLLABLE
 _TOKEN = re.compile(SYLLABLE.pattern.replace(r"|\S", r"|\n|\S"))
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
+_BREAK = re.compile(r"(?:(?<=[^\W_])|(?<=,))\n(?=[^\W_])")
+_HEAD = re.compile(
+    r"^[^\W\d_]+(?: [^\W\d_]+){1,7}(\n)"
+    r"(?:TỈNH|THÀNH PHỐ|HUYỆN|QUẬN|THỊ XÃ|THỊ TRẤN|XÃ|PHƯỜNG|ĐẶC KHU) (?!ỦY|UỶ)[^\n]+$",
+    re.MULTILINE,
+)
+_SHORTEST_WRAPPED = 30
 _KEEP_ALL = frozenset({"head.field", "field"})
 
 
@@ -96,7 +103,7 @@ def folded_words(words: str) -> frozenset[str]:
 def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     """The chart of a text. Linear in the length of the text but for nested entries."""
     lexicon = lexicon or load_lexicon()
-    folded = fold(text)
+    folded = join_wrapped(text, fold(text))
     spans = [match.span() for match in _TOKEN.finditer(folded)]
     starts = [start for start, _ in spans]
     ends = [end for _, end in spans]
@@ -143,6 +150,29 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
             if label != "region":
                 chart.inside_places.update(range(i + 1, j))
     return chart
+
+
+def join_wrapped(text: str, folded: str) -> str:
+    """`folded` with a space for each line break of `text` that only wraps a line.
+
+    Those are the breaks inside a sentence, behind a letter, digit or comma and before a small
+    letter; the breaks before a capital at either end of a line that is wrapped so; and in the head
+    of an official document the break between a body and its place.
+    """
+    breaks = [match.start() for match in _BREAK.finditer(text)]
+    small = {i for i in breaks if text[i + 1].islower()}
+    wraps = {match.start(1) for match in _HEAD.finditer(text) if match.group().isupper()} | small
+    if small:
+        for i in breaks:
+            start = text.rfind("\n", 0, i)
+            if i - start > _SHORTEST_WRAPPED and (start in small or text.find("\n", i + 1) in small):
+                wraps.add(i)
+    if not wraps:
+        return folded
+    pieces = list(folded)
+    for i in wraps:
+        pieces[i] = " "
+    return "".join(pieces)
 
 
 def _find_shouting(chart: Chart) -> set[int]:

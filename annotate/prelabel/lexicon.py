@@ -45,6 +45,7 @@ WORD_CLASSES = frozenset(
         "plural",
         "outside",
         "not-name",
+        "opens-word",
         "byline.not-name",
         "compound",
         "doc.rarely-numbered",

@@ -46,6 +46,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if candidate.label == "POSITION":
             end = candidate.end
             after_office.add(end)
+            if chart.word(end) == "(" and chart.word(end + 2) == ")":
+                after_office.add(end + 3)
             if chart.word(end) in ("tại", "ở"):
                 after_office.add(find_body(chart, end + 1)[0] or find_place(chart, end + 1))
     cues = {
@@ -164,6 +166,8 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     end = _name_end(chart, i, inside)
     before = chart.word(i - 1)
+    if end == i + 1 and _begins_word(chart, i):
+        return 0, ""
     if (
         before in ("anh", "em", "mẹ", "má", "bạn", "tướng")
         and chart.is_capital(i - 1)
@@ -178,6 +182,15 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     ):
         return 0, ""
     return end, "person.cue"
+
+
+def _begins_word(chart: Chart, i: int) -> bool:
+    """Whether token `i` is no name but a capital that opens a word (`Quốc dân`, `Tổ quốc`), or an
+    abbreviation (`PV GAS`)."""
+    if chart.in_class("opens-word", i) and chart.word(i + 1).isalpha() and not chart.is_capital(i + 1):
+        return True
+    surface = chart.text[chart.starts[i] : chart.ends[i]]
+    return chart.word(i - 1) == "pv" and surface.isupper()
 
 
 def _before_office(chart: Chart, i: int, inside: set[int], offices: set[int]) -> tuple[int, str]:
@@ -234,7 +247,7 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     place = chart.place_end(i)
     if chart.place_end(i + 1) >= end and size > 2 and chart.opens_sentence(i):
-        return 0, ""
+        return (0, "") if chart.word(i - 1) != ":" else (end, "person.full")
     if place >= end or chart.at("field", i) >= end:
         return 0, ""
     if i in chart.shouting and size > 4:
