@@ -63,6 +63,10 @@ class Chart:
         """Whether token `i` begins with a capital letter."""
         return 0 <= i < len(self.capitals) and self.capitals[i]
 
+    def is_upper(self, i: int) -> bool:
+        """Whether token `i` is written in capitals all through."""
+        return 0 <= i < len(self.words) and self.text[self.starts[i] : self.ends[i]].isupper()
+
     def is_name(self, i: int) -> bool:
         """Whether token `i` may be part of a proper name: letters and digits after a capital."""
         return 0 <= i < len(self.names) and self.names[i]

@@ -40,6 +40,7 @@ _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
 _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
+_REACHING = folded_words("hội hiệp liên quỹ trung trường công hợp đoàn câu nhà bảo tổng xí ủy")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
@@ -50,6 +51,7 @@ _CENTRE_VERBS = folded_words(
     "đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết"
 )
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
+_NUMBERS_NOT = folded_words("tháng năm ngày quý thứ khóa số lần kỳ điều khoản")
 _PARTY_CONTINUES = folded_words("viên bộ ủy đoàn phí tính phái tịch sâm cử vụ")
 
 
@@ -149,9 +151,7 @@ def _party_body(chart: Chart, i: int) -> Body:
     head = chart.at("head.party", i)
     if not head:
         return _NONE
-    at = head
-    if chart.word(at) == "đảng" and chart.at("head.party", at + 0) > at + 1:
-        pass
+    at = _provisional(chart, head)
     if chart.word(at) == "cơ" and chart.word(at + 1) == "quan":
         at += 2
     end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
@@ -161,10 +161,17 @@ def _party_body(chart: Chart, i: int) -> Body:
         end = proper_place(chart, at) if chart.word(i) in _LOCAL_PARTY else 0
     if not end and at == head:
         return _NONE
+    if not end and chart.word(head) == "lâm":
+        return (head, "org.alone") if chart.is_capital(i) else _NONE
     if not end:
         return (at, "org.party") if chart.is_capital(i) else _NONE
     end = _tail(chart, end)
     return _if_named(chart, i, at, end, "org.party")
+
+
+def _provisional(chart: Chart, at: int) -> int:
+    """Token number after `lâm thời` between a committee and its place, or `at`."""
+    return at + 2 if chart.word(at) == "lâm" and chart.word(at + 1) == "thời" else at
 
 
 def _party_field(chart: Chart, i: int, at: int) -> int:
@@ -200,7 +207,7 @@ def _organ(chart: Chart, i: int) -> Body:
     centre = chart.at("centre", head)
     named = chart.at("body", head)
     if named > centre:
-        return (named, "org.organ")
+        return (find_unit(chart, named) or named, "org.organ")
     if centre and chart.word(i) not in ("trung", "cơ"):
         parent, rule = find_body(chart, centre)
         if parent and rule != "org.alone":
@@ -227,6 +234,8 @@ def _placed_body(chart: Chart, i: int) -> Body:
     end = centre or _parent(chart, head)
     if not end and chart.place_end(head):
         end = named_place(chart, head)
+    if not end and chart.word(head) == "cấp":
+        end = chart.at("level-alone", head)
     if centre:
         end = max(end, _parent(chart, centre), chart.at("country", centre))
     if not end and chart.word(i) in ("hạt", "đồn", "báo", "đài"):
@@ -312,8 +321,10 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     centre = chart.at("centre", end)
     if centre:
         end = centre
+    if acronym := chart.at("body.acronym", end):
+        end = chart.at("country", acronym) or end
     end = _countries(chart, i, end)
-    parent = _parent(chart, end)
+    parent = _parent(chart, end) or _reach(chart, i, end)
     if parent:
         end = parent
     elif chart.place_end(end):
@@ -323,12 +334,31 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     return _if_named(chart, i, at, end, rule)
 
 
+def _reach(chart: Chart, i: int, end: int) -> int:
+    """Token number after a few small words and the place that closes the name of an association,
+    fund, school or firm behind them: `Hội Đoàn kết sư sãi yêu nước tỉnh`; 0 for none."""
+    if chart.word(i) not in _REACHING:
+        return 0
+    k = end
+    while k < end + 4 and chart.word(k).isalpha() and not chart.is_capital(k):
+        if chart.in_class("stop", k) or chart.at("level", k):
+            break
+        k += 1
+    if k == end:
+        return 0
+    return find_unit(chart, k) or (named_place(chart, k) if chart.place_end(k) else 0)
+
+
 def _numbered_end(chart: Chart, i: int, end: int) -> int:
     """Token number after the number of a unit behind its field: `phòng Nghiệp vụ 2`,
     `Ban bầu cử đơn vị số 3`; 0 for none."""
     if chart.is_phrase("unit.number", end, end + 3) and chart.word(end + 3).isdigit():
         return end + 4
-    if chart.word(i) not in _NUMBERED_HEADS or not re.fullmatch(r"\d{1,3}", chart.word(end)):
+    if chart.word(i) not in _NUMBERED_HEADS:
+        return 0
+    if re.fullmatch("[ivx]{1,4}", chart.word(end)) and chart.is_upper(end):
+        return end + 1
+    if not re.fullmatch(r"\d{1,3}", chart.word(end)):
         return 0
     follows = chart.word(end + 1)
     return end + 1 if chart.is_capital(end + 1) or not follows.isalpha() else 0
@@ -403,7 +433,7 @@ def _name_part(chart: Chart, i: int, at: int) -> int:
 
 def _joined_field(chart: Chart, i: int) -> int:
     more = _field(chart, i)
-    if more and not find_body(chart, i)[0] and (chart.is_capital(i) or more > i + 1):
+    if more and not find_body(chart, i)[0] and chart.word(i) != "cơ" and (chart.is_capital(i) or more > i + 1):
         return more
     return 0
 
@@ -443,7 +473,9 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
             if placed:
                 j = chart.place_end(placed)
                 break
-            j = max(cut_before_person(chart, j, run_end(chart, j, 6)), j + 1)
+            j = max(cut_before_person(chart, j, run), j + 1)
+            if j < run and j - first >= 2:
+                break
             if j - first >= 2:
                 continue
             small = j
@@ -577,8 +609,12 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         return False
     if rule == "org.open" and chart.at("head.field", i) == i + 1 and _in_run(chart, i):
         return False
+    if rule != "org.named" and _lists_levels(chart, end):
+        return False
+    if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
+        return False
     if rule == "org.alone":
-        if chart.in_class("generic.before", i - 1):
+        if chart.in_class("generic.before", i - 1) or _is_counted(chart, i) or _lists_fields(chart, i):
             return False
         if chart.is_phrase("generic.after", end, end + 2):
             return False
@@ -591,6 +627,32 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         ):
             return False
     return True
+
+
+def _lists_levels(chart: Chart, end: int) -> bool:
+    """Whether a level without a name ends a body and another follows: `HĐND huyện, quận, phường`,
+    `UBND tỉnh, thành phố trực thuộc Trung ương`."""
+    level = chart.at("level-alone", end - 1) or chart.at("level-alone", end - 2)
+    if level != end or chart.word(end) not in (",", "và"):
+        return False
+    more = chart.at("level-alone", end + 1)
+    return bool(more) and find_unit(chart, end + 1) == more and not chart.is_capital(end - 1)
+
+
+def _is_counted(chart: Chart, i: int) -> bool:
+    """Whether a number counts the bodies at token `i`: `10 Đảng bộ`."""
+    number = chart.word(i - 1)
+    return number.isdigit() and len(number) < 4 and chart.word(i - 2) not in _NUMBERS_NOT
+
+
+def _lists_fields(chart: Chart, i: int) -> bool:
+    """Whether token `i` stands in a list of fields behind `các bộ`: `các Bộ: Quốc phòng, Công an`."""
+    k = i - 1
+    while k > i - 40 and (chart.word(k) in (",", ":", "và") or chart.word(k).isalpha()):
+        if chart.word(k) in ("bộ", "sở") and chart.word(k - 1) == "các":
+            return chart.word(k + 1) in (":", "quốc", "công", "tài", "nội", "ngoại", "kế", "y")
+        k -= 1
+    return False
 
 
 def _in_run(chart: Chart, i: int) -> bool:

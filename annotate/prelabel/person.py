@@ -10,6 +10,7 @@ from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
 from annotate.text import fold
 
 _LONGEST = 6
+_ADDRESS = frozenset({"ông", "bà", "anh", "chị", "cô", "chú", "bác", "ngài", "cụ"})
 _PARTICLES = frozenset({"bin", "al", "von", "der", "de", "di", "ibn", "el", "dos", "du", "ben"})
 # The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
 _VIETNAMESE = re.compile(
@@ -166,7 +167,7 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     end = _name_end(chart, i, inside)
     before = chart.word(i - 1)
-    if end == i + 1 and _begins_word(chart, i):
+    if end == i + 1 and before not in _ADDRESS and _begins_word(chart, i):
         return 0, ""
     if (
         before in ("anh", "em", "mẹ", "má", "bạn", "tướng")
@@ -189,8 +190,7 @@ def _begins_word(chart: Chart, i: int) -> bool:
     abbreviation (`PV GAS`)."""
     if chart.in_class("opens-word", i) and chart.word(i + 1).isalpha() and not chart.is_capital(i + 1):
         return True
-    surface = chart.text[chart.starts[i] : chart.ends[i]]
-    return chart.word(i - 1) == "pv" and surface.isupper()
+    return chart.word(i - 1) == "pv" and chart.is_upper(i)
 
 
 def _before_office(chart: Chart, i: int, inside: set[int], offices: set[int]) -> tuple[int, str]:

@@ -65,7 +65,9 @@ def find_unit(chart: Chart, i: int) -> int:
     numbered = _LEVEL_NUMBER.fullmatch(chart.word(level))
     if numbered and (chart.word(level).isdigit() or chart.is_capital(level)):
         return level + 1
-    return chart.at("level-alone", i)
+    alone = chart.at("level-alone", i)
+    ends_sentence = chart.word(alone) in ("", "\n") or chart.is_capital(alone)
+    return alone - 1 if chart.word(alone - 1) == "." and ends_sentence else alone
 
 
 def _name_of_unit(chart: Chart, i: int, at: int) -> int:

@@ -22,6 +22,7 @@ _HEADS_OF_MINISTERS = frozenset({"bộ", "văn", "ủy", "phủ", "vụ", "cục
 _SUFFIXED = folded_words(
     "cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn"
 )
+_AIDES = frozenset({"trợ lí", "thư kí", "trợ lí đặc biệt", "thư kí riêng"})
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -86,6 +87,10 @@ def _ranked(chart: Chart, i: int) -> Candidate | None:
         return None
     if not chart.is_capital(i) and not chart.is_capital(end):
         return None
+    branch = chart.at("body.capital", end)
+    if branch and chart.word(branch - 1) == "quân":
+        inner = Candidate(end, branch, "ORG", "rule:org.state")
+        return Candidate(i, branch, "POSITION", "rule:position.rank", (inner,))
     return Candidate(i, end, "POSITION", "rule:position.rank")
 
 
@@ -178,6 +183,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
             break
         at = modifier
     inners: tuple[Candidate, ...] = ()
+    if name in _AIDES and chart.is_capital(at) and (served := _titled(chart, at)):
+        return Candidate(i, served.end, "POSITION", "rule:position.aide", served.inner)
     if name.endswith("trưởng đoàn") and chart.is_capital(i) and (mission := _mission(chart, at)):
         inners, end = _of_body(chart, (), mission)
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
@@ -258,6 +265,10 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     if chart.is_capital(i) or any(chart.is_capital(k) for k in range(title, end)):
         return True
     before = chart.word(i - 1)
+    if chart.word(title) == "các" or before == "lượng" or _is_plural(chart, i):
+        return False
+    if before == "," and _follows_person(chart, i - 1):
+        return True
     if (chart.in_class("plural", i - 1) and before != "năm") or before.isdigit() or before == "phó":
         return False
     if before == "," and name.startswith("ủy viên") and chart.word(end) in (",", ".", ";"):
@@ -265,6 +276,20 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     if chart.is_capital(end) and chart.in_class("surname", end):
         return True
     return name in chart.lexicon.words["title.unique"] or chart.in_class("title.cue", i - 1)
+
+
+def _is_plural(chart: Chart, i: int) -> bool:
+    """Whether a number and a word that stays outside stand before a title: `2 tân phó thủ tướng`."""
+    before = chart.word(i - 2)
+    return chart.in_class("outside", i - 1) and (before.isdigit() or chart.in_class("plural", i - 2))
+
+
+def _follows_person(chart: Chart, comma: int) -> bool:
+    """Whether a person's name of two to five words ends before the comma."""
+    k = comma
+    while k > comma - 5 and chart.is_name(k - 1):
+        k -= 1
+    return 2 <= comma - k <= 5 and chart.in_class("surname", k) and not chart.place_end(k)
 
 
 def _plural(chart: Chart, i: int) -> Candidate | None:
