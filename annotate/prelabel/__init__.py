@@ -1,7 +1,7 @@
 """Pre-labelling by rules and lexicons: a Document to its spans, in both layers."""
 
 from annotate.document import Document, Span, sort_spans
-from annotate.prelabel.acronym import find_defined
+from annotate.prelabel.acronym import find_defined, find_sources
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, build_chart
 from annotate.prelabel.date import find_dates
@@ -34,7 +34,7 @@ def find_candidates(chart: Chart) -> list[Candidate]:
     documents = find_documents(chart)
     dates = _dates(chart, documents)
     persons = find_persons(chart, [*orgs, *positions, *documents])
-    defined = find_defined(chart, [*orgs, *documents])
+    defined = [*find_defined(chart, [*orgs, *documents]), *find_sources(chart)]
     places = {(c.start, c.end) for c in defined}
     kept = [
         c

@@ -16,7 +16,8 @@ _HEAD = re.compile(
     r"(?:TỈNH|THÀNH PHỐ|HUYỆN|QUẬN|THỊ XÃ|THỊ TRẤN|XÃ|PHƯỜNG|ĐẶC KHU) (?!ỦY|UỶ)[^\n]+$",
     re.MULTILINE,
 )
-_SHORTEST_WRAPPED = 30
+_SHORTEST_WRAPPED = 27
+_MANY_WRAPS = 5
 _KEEP_ALL = frozenset({"head.field", "field"})
 
 
@@ -160,8 +161,8 @@ def join_wrapped(text: str, folded: str) -> str:
     """`folded` with a space for each line break of `text` that only wraps a line.
 
     Those are the breaks inside a sentence, behind a letter, digit or comma and before a small
-    letter; the breaks before a capital at either end of a line that is wrapped so; and in the head
-    of an official document the break between a body and its place.
+    letter; the breaks before a capital at either end of a line that is wrapped so, or anywhere in a
+    text that is; and in the head of an official document the break between a body and its place.
     """
     breaks = [match.start() for match in _BREAK.finditer(text)]
     small = {i for i in breaks if text[i + 1].islower()}
@@ -169,7 +170,9 @@ def join_wrapped(text: str, folded: str) -> str:
     if small:
         for i in breaks:
             start = text.rfind("\n", 0, i)
-            if i - start > _SHORTEST_WRAPPED and (start in small or text.find("\n", i + 1) in small):
+            if i - start > _SHORTEST_WRAPPED and (
+                len(small) > _MANY_WRAPS or start in small or text.find("\n", i + 1) in small
+            ):
                 wraps.add(i)
     if not wraps:
         return folded

@@ -281,6 +281,8 @@ class _Finder:
         amending = _AMENDING.match(self.folded, offset + 1)
         if amending:
             token = self.token_at.get(amending.end())
+            if token is not None and chart.word(token) == "các":
+                return self.listed_laws(token), "document.statute"
             if token is not None and chart.word(token) in ("luật", "bộ", "pháp"):
                 end, _ = self.statute(token)
                 while end and (joined := _AND_LAW.match(self.folded, end)):
@@ -318,6 +320,14 @@ class _Finder:
         if number:
             return number.end(), "document.statute"
         return self.year(end), "document.statute"
+
+    def listed_laws(self, token: int) -> int:
+        """End of `các Luật liên quan đến ...` behind `sửa đổi, bổ sung một số điều của`."""
+        chart = self.chart
+        j = token + 1
+        while j < token + 20 and chart.word(j).isalpha() and chart.word(j) not in ("ngày", "năm", "số"):
+            j += 1
+        return self.end_of(j)
 
     def more_name(self, token: int) -> int:
         """Extends the name of a statute over `và` with another known field."""
@@ -393,6 +403,8 @@ class _Finder:
         chart = self.chart
         capital = chart.is_capital(i)
         known = chart.at("treaty", head)
+        if known == head + 2 and chart.words[head:known] == ["hợp", "tác"]:
+            known = 0
         if known and (capital or chart.is_capital(head)):
             return known
         if acronym := chart.at("treaty.acronym", head):
@@ -410,7 +422,8 @@ class _Finder:
         if is_name_word(chart, head):
             return find_body(chart, head)[0] or self.open_name(head)
         if chart.is_phrase("treaty.subject", head, head + 3):
-            return self.subject_end(head)
+            end = self.subject_end(head)
+            return 0 if chart.words[head:end] == ["hợp", "tác"] else end
         return 0
 
     def about(self, token: int) -> int:

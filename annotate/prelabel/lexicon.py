@@ -50,6 +50,7 @@ WORD_CLASSES = frozenset(
         "compound",
         "doc.rarely-numbered",
         "generic.after",
+        "given",
         "generic.before",
         "head.firm",
         "head.numbered",

@@ -41,6 +41,7 @@ _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm 
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
 _REACHING = folded_words("hội hiệp liên quỹ trung trường công hợp đoàn câu nhà bảo tổng xí ủy")
+_SUBJECT_HEADS = folded_words("ban tiểu tổ hội ủy")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
@@ -48,7 +49,7 @@ _CENTRE_BEFORE = folded_words(
     "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
 _CENTRE_VERBS = folded_words(
-    "đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết"
+    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết"
 )
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
 _NUMBERS_NOT = folded_words("tháng năm ngày quý thứ khóa số lần kỳ điều khoản")
@@ -154,9 +155,10 @@ def _party_body(chart: Chart, i: int) -> Body:
     at = _provisional(chart, head)
     if chart.word(at) == "cơ" and chart.word(at + 1) == "quan":
         at += 2
-    end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
     if chart.word(i) == "khối" and not chart.is_capital(i):
-        return _NONE
+        end = chart.at("field", at)
+        return (end, "org.party") if end == at + 1 and chart.is_upper(at) else _NONE
+    end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
     if not end and chart.is_capital(at) and chart.word(at) != "đảng":
         end = proper_place(chart, at) if chart.word(i) in _LOCAL_PARTY else 0
     if not end and at == head:
@@ -295,6 +297,8 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     ):
         end = 0
     named = bool(end)
+    if not end and chart.word(at) == "về" and chart.word(i) in _SUBJECT_HEADS and at > i + 1:
+        end = _subject(chart, at + 1)
     if not end:
         end = _open_name(chart, i, at)
     if not end:
@@ -331,7 +335,24 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         end = named_place(chart, end)
     if end > at + _LONGEST_FIELD + 10:
         return _NONE
+    if chart.word(end) == "-" and chart.word(end + 1) in ("ctcp", "tnhh"):
+        end += 2
     return _if_named(chart, i, at, end, rule)
+
+
+def _subject(chart: Chart, i: int) -> int:
+    """Token number after what a committee is about: `về (an ninh lương thực)`; 0 for a known field
+    or where no two small words stand."""
+    k = i
+    while k < i + 12 and chart.word(k).isalpha() and not chart.is_capital(k):
+        if chart.in_class("stop", k) and not (chart.word(k) == "và" and k > i):
+            break
+        k += 1
+        if chart.word(k) == "," and chart.word(k - 1) in ("phòng", "tham", "lãng", "nhũng", "phí"):
+            k += 1
+    while k > i and chart.word(k - 1) in ("và", ","):
+        k -= 1
+    return k if k > i + 1 else 0
 
 
 def _reach(chart: Chart, i: int, end: int) -> int:
@@ -580,7 +601,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     before, after = chart.word(i - 1), chart.word(end)
     if rule == "org.centre":
         return _centre_fits(chart, i, end)
-    if rule == "org.acronym" and (
+    if (rule == "org.acronym" or (end == i + 1 and chart.is_upper(i))) and (
         (before in ("/", "-") and chart.is_joined(i))
         or (after in ("/", "-", "@") and chart.is_joined(end))
     ):
@@ -614,7 +635,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
         return False
     if rule == "org.alone":
-        if chart.in_class("generic.before", i - 1) or _is_counted(chart, i) or _lists_fields(chart, i):
+        if chart.in_class("generic.before", i - 1) or _is_counted(chart, i) or _is_level(chart, i, end) or _lists_fields(chart, i):
             return False
         if chart.is_phrase("generic.after", end, end + 2):
             return False
@@ -637,6 +658,13 @@ def _lists_levels(chart: Chart, end: int) -> bool:
         return False
     more = chart.at("level-alone", end + 1)
     return bool(more) and find_unit(chart, end + 1) == more and not chart.is_capital(end - 1)
+
+
+def _is_level(chart: Chart, i: int, end: int) -> bool:
+    """Whether `Bộ` means a level of bodies: `cơ quan ngang Bộ`, `Bộ, cơ quan ngang Bộ`."""
+    if chart.word(i - 1) in ("ngang", "cấp"):
+        return True
+    return chart.word(end) == "," and chart.words[end + 1 : end + 4] == ["cơ", "quan", "ngang"]
 
 
 def _is_counted(chart: Chart, i: int) -> bool:

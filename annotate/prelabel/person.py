@@ -30,10 +30,11 @@ _BYLINE = re.compile(
 )
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
-    r"(?:[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
+    r"(?:Biên tập viên|BTV|Người viết|Trình bày|[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
     r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
 )
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
+_AGENCY = re.compile(r"[A-ZĐ][\w.]*[A-ZĐ][\w.+&]*\s?/\s?")
 _JOINT = re.compile(r"\s?[-–,]\s?")
 _LONGEST_BYLINE = 60
 
@@ -59,6 +60,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
     listed: set[int] = set()
     offices = {candidate.start for candidate in taken if candidate.label == "POSITION"}
     found: dict[int, Candidate] = {}
+    for i, end in _uncle_ho(chart):
+        found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     for i, end in chart.hits["known"].items():
         if not _is_place_name(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
@@ -127,6 +130,12 @@ def _is_initial(chart: Chart, stop: int) -> bool:
     """Whether the full stop `stop` ends an initial (`V. Putin`, `Ph.Ăngghen`)."""
     size = chart.ends[stop - 1] - chart.starts[stop - 1]
     return size == 1 or (size == 2 and chart.is_joined(stop + 1))
+
+
+def _uncle_ho(chart: Chart) -> list[tuple[int, int]]:
+    """The name in `Hồ Chủ tịch`, where the title stands behind it."""
+    titles = (i for i, end in chart.hits["title"].items() if chart.words[i:end] == ["chủ", "tịch"])
+    return [(i - 1, i) for i in titles if chart.word(i - 1) == "hồ" and chart.is_name(i - 1)]
 
 
 def _is_place_name(chart: Chart, i: int) -> bool:
@@ -290,12 +299,13 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
 
     offset = 0
     for number, line in enumerate(text.split("\n")):
-        if number and 3 <= len(line.strip()) <= _LONGEST_BYLINE:
+        if (number or line.isupper()) and 3 <= len(line.strip()) <= _LONGEST_BYLINE:
             for start, end in _read_byline(line, offset * 5 > len(text) * 2):
                 take(offset + start, offset + end, "person.byline")
         offset += len(line) + 1
     for match in _CREDIT.finditer(text):
-        at = match.end()
+        agency = _AGENCY.match(text, match.end())
+        at = agency.end() if agency else match.end()
         while name := _CREDITED.match(text, at):
             if not name.group(1).isupper() or " " in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
@@ -316,7 +326,7 @@ def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
         for part in _PART_OF_BYLINE.finditer(line, match.start("names"), match.end("names"))
     ]
     named = bool(match["tail"] or match["lead"])
-    if not (late or named):
+    if not (late or named or all(_is_pen_name(line[start:end]) for start, end in parts)):
         return []
     if not named and len(parts) == 1:
         start, end = parts[0]
@@ -324,6 +334,13 @@ def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
         if len(words) < 2 and "." not in line[start:end]:
             return []
     return parts
+
+
+def _is_pen_name(name: str) -> bool:
+    """Whether a name is two to four given or family names and nothing else."""
+    words = fold(name).split()
+    known = load_lexicon().words
+    return 2 <= len(words) <= 4 and all(w in known["given"] or w in known["surname"] for w in words)
 
 
 def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[Candidate]:

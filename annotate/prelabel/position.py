@@ -23,6 +23,10 @@ _SUFFIXED = folded_words(
     "cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn"
 )
 _AIDES = frozenset({"trợ lí", "thư kí", "trợ lí đặc biệt", "thư kí riêng"})
+_SERVED = folded_words("thủ bộ phó tổng chủ ngoại thứ thống")
+_COMMITTEES = frozenset(
+    {"tỉnh ủy", "thành ủy", "huyện ủy", "quận ủy", "thị ủy", "đảng ủy", "chi ủy", "chi bộ", "đảng bộ"}
+)
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -183,13 +187,15 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
             break
         at = modifier
     inners: tuple[Candidate, ...] = ()
-    if name in _AIDES and chart.is_capital(at) and (served := _titled(chart, at)):
+    if name in _AIDES and chart.is_capital(at) and (served := _served(chart, at)):
         return Candidate(i, served.end, "POSITION", "rule:position.aide", served.inner)
     if name.endswith("trưởng đoàn") and chart.is_capital(i) and (mission := _mission(chart, at)):
         inners, end = _of_body(chart, (), mission)
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
     end = at
     body, rule = find_body(chart, at)
+    if name.endswith("thường vụ") and title == at and (whole := find_body(chart, at - 2))[0] > at:
+        at, (body, rule) = at - 2, whole
     if body and rule == "org.alone" and not chart.is_capital(at):
         body = 0
     if body and rule == "org.centre" and not name.endswith("viên"):
@@ -210,12 +216,21 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
                 break
             end = more
         end = chart.at("country", end) or end
+        if acronym := chart.at("body.acronym", end):
+            inners, end = (Candidate(end, acronym, "ORG", "rule:org.acronym"),), acronym
+    elif " ".join(chart.words[at : at + 2]) in _COMMITTEES and chart.is_capital(i):
+        end = at + 2
     elif name not in _NOT_PLACED and (place := _bound(chart, at)):
         end = place
     end, inners = _posting(chart, name, end, inners)
     if not _fits(chart, i, title, end, name):
         return None
     return Candidate(i, end, "POSITION", "rule:position.title", inners)
+
+
+def _served(chart: Chart, at: int) -> Candidate | None:
+    """The office that an aide serves: `Trợ lý Bộ trưởng`; not a post the person served holds."""
+    return _titled(chart, at) if chart.word(at) in _SERVED else None
 
 
 def _posting(
@@ -241,7 +256,7 @@ def _mission(chart: Chart, at: int) -> int:
 
 
 def _field_fits(chart: Chart, at: int, field: int) -> bool:
-    return chart.is_capital(at) or field > at + 1
+    return chart.word(at) != "các" and (chart.is_capital(at) or field > at + 1)
 
 
 def _bound(chart: Chart, at: int) -> int:
