@@ -4,6 +4,7 @@ import re
 
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
+from annotate.prelabel.person import VIETNAMESE
 
 _LONGEST_GAP = 12
 _RULE = {"ORG": "rule:org.acronym", "DOCUMENT_REF": "rule:document.acronym"}
@@ -12,6 +13,7 @@ _NOT_IN_NAME = folded_words(
     "ông bà như giữa để rằng"
 )
 _CREDITS = folded_words("ảnh nguồn video clip tin theo")
+_PAPERS = frozenset({"news", "times", "post", "herald", "tribune", "daily", "journal", "magazine", "press"})
 _DOMAINS = frozenset({"vn", "com", "net", "org", "gov", "edu", "info"})
 _NOT_ACRONYM = frozenset({"HN", "VN", "STT", "ĐT", "TEL", "FAX", "QĐ", "NQ", "CT", "KH", "TB", "KL", "CV", "NLĐ", "CTV", "PV", "USD", "VND", "GMT"})
 
@@ -21,6 +23,9 @@ def find_sources(chart: Chart) -> list[Candidate]:
     (`(PLVN) - `, `TTO - `), behind `Ảnh:`, `Nguồn:`; and the address of a site there."""
     found = []
     for i, word in enumerate(chart.words):
+        word = word.removeprefix("_")
+        if word in _PAPERS and chart.is_name(i) and (start := _paper(chart, i)) < i:
+            found.append(Candidate(start, i + 1, "ORG", "rule:org.media"))
         if word in _CREDITS and chart.word(i + 1) == ":":
             found += _source(chart, i + 2)
         elif word == "nguồn" and chart.opens_sentence(i):
@@ -33,9 +38,19 @@ def find_sources(chart: Chart) -> list[Candidate]:
     return found
 
 
+def _paper(chart: Chart, i: int) -> int:
+    """Token number of the first of at most two foreign words before `News`, `Times` ..."""
+    start = i
+    while start > i - 2 and chart.is_name(start - 1) and not VIETNAMESE.fullmatch(chart.word(start - 1)):
+        start -= 1
+    return start
+
+
 def _source(chart: Chart, i: int) -> list[Candidate]:
-    if chart.word(i + 1) == "." and chart.is_joined(i + 1) and chart.word(i + 2) in _DOMAINS:
-        end = i + 5 if chart.word(i + 3) == "." and chart.word(i + 4) in _DOMAINS else i + 3
+    end = i + 1
+    while end < i + 9 and chart.word(end) == "." and chart.is_joined(end) and chart.is_joined(end + 1):
+        end += 2
+    if end > i + 1 and chart.word(end - 1) in _DOMAINS:
         return [Candidate(i, end, "ORG", "rule:org.source")]
     surface = _surface(chart, i) if chart.is_upper(i) else ""
     letters = surface.replace("&", "")

@@ -23,7 +23,7 @@ _PART = (
 _YEAR = rf"{_Y}(?![\d.,/%-]*\d)(?!\s?(?:đồng|người|tỷ|tỉ|triệu|ha|km|m2|hộ|usd|đảng viên|đại biểu))"
 
 _DAY_OF = (
-    rf"{_D}\s?(?:tháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}(?!\d)|\s{_NEAR}(?!\d|\s\w))?"
+    rf"{_D}\s?(?:tháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}(?!\d)|\s{_NEAR}(?=\s\d\d?:)|\s{_NEAR}(?!\d|\s\w))?"
     rf"|{_SEP}\s?{_M}(?:\s?{_SEP}\s?{_Y})?)(?:\snăm\s{_Y})?"
 )
 _MONTH_OF = rf"{_M}(?:\s?{_SEP}\s?{_Y}|,?\snăm\s{_Y})?(?!\d)"
@@ -61,7 +61,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         rf"|{_D}\s?-\s?{_D}[/.]{_M}(?:[/.]{_Y})?(?!\d)",
     ),
     ("date", rf"{_FULL}(?:\sâm lịch)?"),
-    ("day-month", rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}|\s{_NEAR}(?!\s\w))?(?!\d)"),
+    ("day-month", rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}|\s{_NEAR}(?=\s\d\d?:)|\s{_NEAR}(?!\s\w))?(?!\d)"),
     ("iso", rf"{_NEAR}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])(?!\d)"),
     (
         "month",
@@ -100,7 +100,7 @@ _BARE_CUE = re.compile(
 )
 _NOT_DATE_AFTER = re.compile(
     r"\s?(?:phiếu|đại biểu|xã|huyện|tỉnh|số|dân số|diện tích|phần|người|thành viên|ủy viên|đồng chí"
-    r"|đơn vị|hộ|điểm|vụ|trường|giờ|%|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
+    r"|đơn vị|hộ|điểm|vụ|trường|giờ(?! việt nam| địa phương| hà nội)|%|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
     r"|ngành|km|m\b)"
 )
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
@@ -170,6 +170,9 @@ def _is_bare_date(folded: str, match: "re.Match[str]") -> bool:
     if before.endswith("(") and after in (")", ",", ";"):
         return True
     if after == ")" and _DATELINE.search(before):
+        return True
+    padded = re.fullmatch(r"0\d[/-]\d\d|\d\d[/-]0\d", match.group())
+    if padded and before.endswith(" là "):
         return True
     return match.group().endswith("lịch") or bool(_BARE_CUE.search(before))
 

@@ -358,6 +358,7 @@ class _Finder:
                 and j + 1 < len(chart)
                 and is_name_word(chart, j + 1)
                 and not chart.at("title", j + 1)
+                and not chart.at("doc.type", j + 1)
             ):
                 if word == "của" and not find_body(chart, j + 1)[0]:
                     break

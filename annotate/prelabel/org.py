@@ -204,7 +204,7 @@ def _if_named(chart: Chart, i: int, at: int, end: int, rule: str) -> Body:
 
 def _organ(chart: Chart, i: int) -> Body:
     head = chart.at("head.organ", i)
-    if not head:
+    if not head or (chart.word(i) == "cơ" and not chart.is_capital(i)):
         return _NONE
     centre = chart.at("centre", head)
     named = chart.at("body", head)
@@ -301,6 +301,8 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         end = _subject(chart, at + 1)
     if not end:
         end = _open_name(chart, i, at)
+    if not end and chart.word(i) == "hợp":
+        end = _reach(chart, i, at)
     if not end:
         end = _parent(chart, at, strict=True)
         if not end:
@@ -361,12 +363,14 @@ def _reach(chart: Chart, i: int, end: int) -> int:
     if chart.word(i) not in _REACHING:
         return 0
     k = end
-    while k < end + 4 and chart.word(k).isalpha() and not chart.is_capital(k):
+    while k < end + 5 and (chart.word(k).isalpha() or chart.word(k) == "-") and not chart.is_capital(k):
         if chart.in_class("stop", k) or chart.at("level", k):
             break
         k += 1
     if k == end:
         return 0
+    if chart.word(i) == "hợp" and chart.is_name(k) and not is_person(chart, k):
+        return named_place(chart, k)
     return find_unit(chart, k) or (named_place(chart, k) if chart.place_end(k) else 0)
 
 
@@ -388,6 +392,8 @@ def _numbered_end(chart: Chart, i: int, end: int) -> int:
 def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
     """Whether a head in small letters may open a name: `bộ Tài chính`, but not `trụ sở Bộ ...`
     or `tổ chức Hội nghị`, where it is part of another word."""
+    if chart.word(i) == "vùng":
+        return False
     if not chart.is_capital(head):
         return chart.at("field", head) > head + 1 and chart.word(i) in _SMALL_WITH_PARENT
     if chart.at("field", head):
@@ -545,7 +551,8 @@ def _short_form(chart: Chart, i: int) -> Body:
     end = chart.at("head.alone", i)
     if chart.place_end(i) > max(end, i + 1):
         return _NONE
-    if end and end > i + 1:
+    state = chart.at("body.capital", i)
+    if end and end > i + 1 and end >= state:
         return (end, "org.alone")
     if chart.word(i) == "đảng":
         if chart.word(i + 1) in _PARTY_CONTINUES and not (
@@ -553,13 +560,12 @@ def _short_form(chart: Chart, i: int) -> Body:
         ):
             return _NONE
         return (i + 1, "org.party-alone")
-    state = chart.at("body.capital", i)
     if state:
         return (chart.at("country", state) or state, "org.state")
     if end:
         return (end, "org.alone")
     centre = chart.at("centre", i)
-    if centre:
+    if centre and (centre > i + 1 or chart.is_upper(i)):
         return (centre, "org.centre")
     return _NONE
 
@@ -612,7 +618,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         )
     if (
         after == "các"
-        and rule not in ("org.named", "org.party-alone")
+        and (rule not in ("org.named", "org.party-alone") or chart.word(i) == "mttq")
         and (chart.at("level", end + 1) or chart.word(end + 1) == "cấp")
     ):
         return False
@@ -634,8 +640,10 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         return False
     if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
         return False
+    if rule == "org.state" and before == "nhà":
+        return False
     if rule == "org.alone":
-        if chart.in_class("generic.before", i - 1) or _is_counted(chart, i) or _is_level(chart, i, end) or _lists_fields(chart, i):
+        if before == "phố" or chart.in_class("generic.before", i - 1) or _is_counted(chart, i) or _is_level(chart, i, end) or _lists_fields(chart, i):
             return False
         if chart.is_phrase("generic.after", end, end + 2):
             return False
@@ -687,7 +695,8 @@ def _in_run(chart: Chart, i: int) -> bool:
     """Whether a capitalised word stands directly before token `i`, so that it is no word alone."""
     if not chart.is_capital(i - 1) or not chart.word(i - 1).isalpha():
         return False
-    return not chart.opens_sentence(i - 1) or chart.in_class("surname", i - 1)
+    known = chart.in_class("surname", i - 1) or chart.in_class("given", i - 1)
+    return known or not chart.opens_sentence(i - 1)
 
 
 def _centre_fits(chart: Chart, i: int, end: int) -> bool:

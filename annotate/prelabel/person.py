@@ -11,9 +11,9 @@ from annotate.text import fold
 
 _LONGEST = 6
 _ADDRESS = frozenset({"ông", "bà", "anh", "chị", "cô", "chú", "bác", "ngài", "cụ"})
-_PARTICLES = frozenset({"bin", "al", "von", "der", "de", "di", "ibn", "el", "dos", "du", "ben"})
+_PARTICLES = frozenset({"bin", "al", "von", "der", "de", "di", "ibn", "el", "dos", "du", "ben", "del", "da", "van", "binti"})
 # The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
-_VIETNAMESE = re.compile(
+VIETNAMESE = re.compile(
     r"(?:ngh|ng|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?"
     r"[aàáảãạăằắẳẵặâầấẩẫậeèéẻẽẹêềếểễệiìíỉĩịoòóỏõọôồốổỗộơờớởỡợuùúủũụưừứửữựyỳýỷỹỵ]{1,3}"
     r"(?:ng|nh|ch|[cmnpt])?"
@@ -34,6 +34,7 @@ _CREDIT = re.compile(
     r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
 )
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
+_REPORTER = re.compile(rf"^({_NAMED})\s?\([\w.+/ -]{{2,20}}\)\s?[-–]", re.MULTILINE)
 _AGENCY = re.compile(r"[A-ZĐ][\w.]*[A-ZĐ][\w.+&]*\s?/\s?")
 _JOINT = re.compile(r"\s?[-–,]\s?")
 _LONGEST_BYLINE = 60
@@ -58,6 +59,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if i not in chart.inside_places and chart.place_end(i) <= end
     }
     listed: set[int] = set()
+    pairs: set[int] = set()
     offices = {candidate.start for candidate in taken if candidate.label == "POSITION"}
     found: dict[int, Candidate] = {}
     for i, end in _uncle_ho(chart):
@@ -81,12 +83,16 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
             end, rule = _full_name(chart, i, inside)
         if not end and not chart.in_class("surname", i):
             end, rule = _before_office(chart, i, inside, offices)
+        if not end and i in pairs and (chart.in_class("given", i) or chart.in_class("surname", i)):
+            end, rule = i + 1, "person.listed"
         if not end and i in listed:
             end, rule = _listed(chart, i, inside)
         if end:
             found[i] = Candidate(i, end, "PERSON", f"rule:{rule}")
             if chart.word(end) in ("và", ","):
                 listed.add(end + 1)
+                if end == i + 1 and (i in pairs or chart.in_class("plural", i - 2) or _counts(chart, i - 2)):
+                    pairs.add(end + 1)
             reach = end
     persons = list(found.values())
     persons += _bylines(chart, found, inside)
@@ -120,6 +126,8 @@ def _joint(chart: Chart, j: int) -> int:
     apostrophe inside it, the full stop of an initial, a particle; 0 where it joins nothing."""
     word = chart.word(j)
     if word == "-" and chart.is_joined(j) and chart.is_joined(j + 1):
+        if chart.at("title", j + 1) > j + 2 or chart.at("title.rank", j + 1):
+            return 0
         return 2 if chart.word(j + 1).isalpha() else 0
     if is_apostrophe(chart, j) or (word in _PARTICLES and is_name_word(chart, j + 1)):
         return 2
@@ -166,6 +174,8 @@ def _after_office(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     if end == i + 1 and chart.in_class("stop", i):
         return 0, ""
+    if i in chart.shouting and not _is_shouted_name(chart, i, end):
+        return 0, ""
     return end, "person.office"
 
 
@@ -184,6 +194,8 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         and not chart.opens_sentence(i - 1)
     ):
         return 0, ""
+    if i in chart.shouting and before not in _ADDRESS and not _is_shouted_name(chart, i, end):
+        return 0, ""
     named = before not in ("ông", "bà") and chart.place_end(i) >= end
     if named and (chart.at("country", i) or not chart.in_class("surname", i)):
         return 0, ""
@@ -194,6 +206,12 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     return end, "person.cue"
 
 
+def _is_shouted_name(chart: Chart, i: int, end: int) -> bool:
+    """Whether words in a line of capitals are a name: a family name with one to three behind it."""
+    known = chart.in_class("surname", i) or chart.in_class("surname.rare", i)
+    return known and 2 <= end - i <= 4
+
+
 def _begins_word(chart: Chart, i: int) -> bool:
     """Whether token `i` is no name but a capital that opens a word (`Quốc dân`, `Tổ quốc`), or an
     abbreviation (`PV GAS`)."""
@@ -202,12 +220,17 @@ def _begins_word(chart: Chart, i: int) -> bool:
     return chart.word(i - 1) == "pv" and chart.is_upper(i)
 
 
+def _counts(chart: Chart, i: int) -> bool:
+    """Whether a number stands before a form of address: `2 ông Tuấn và Huy`."""
+    return chart.word(i).isdigit()
+
+
 def _before_office(chart: Chart, i: int, inside: set[int], offices: set[int]) -> tuple[int, str]:
     """A name of two to four words before a comma or dash and an office: `Mark Cancian, Đại tá`."""
     end = _name_end(chart, i, inside)
     if not 2 <= end - i <= 4 or chart.word(end) not in (",", "-") or end + 1 not in offices:
         return 0, ""
-    if all(_VIETNAMESE.fullmatch(word) for word in chart.words[i:end]):
+    if all(VIETNAMESE.fullmatch(word) for word in chart.words[i:end]):
         return 0, ""
     if (
         chart.place_end(i)
@@ -303,11 +326,14 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
             for start, end in _read_byline(line, offset * 5 > len(text) * 2):
                 take(offset + start, offset + end, "person.byline")
         offset += len(line) + 1
+    for match in _REPORTER.finditer(text):
+        if _is_pen_name(match.group(1)):
+            take(match.start(1), match.end(1), "person.byline")
     for match in _CREDIT.finditer(text):
         agency = _AGENCY.match(text, match.end())
         at = agency.end() if agency else match.end()
         while name := _CREDITED.match(text, at):
-            if not name.group(1).isupper() or " " in name.group(1):
+            if not name.group(1).isupper() or " " in name.group(1) or "." in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
             joint = _JOINT.match(text, name.end())
             if not joint:
@@ -352,7 +378,7 @@ def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[
         if len(words) > 1:
             names.setdefault(words[0], set()).add(words)
         last = words[-1]
-        if len(last) > 3 and last.isalpha() and not _VIETNAMESE.fullmatch(last):
+        if len(last) > 3 and last.isalpha() and not VIETNAMESE.fullmatch(last):
             names.setdefault(last, set()).add((last,))
     taken = {k for person in persons for k in range(person.start, person.end)} | inside
     found: list[Candidate] = []

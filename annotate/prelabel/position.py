@@ -175,6 +175,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         return None
     if chart.word(title) in ("quán", "đoàn") and name.endswith(("sứ", "sự", "đại diện")):
         return None
+    if chart.word(i - 1) == "phủ" and chart.word(i - 2) != "chính":
+        return None
     if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (
         chart.word(i - 1) == "đoàn" and name == "chủ tịch"
     ):
@@ -218,7 +220,7 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         end = chart.at("country", end) or end
         if acronym := chart.at("body.acronym", end):
             inners, end = (Candidate(end, acronym, "ORG", "rule:org.acronym"),), acronym
-    elif " ".join(chart.words[at : at + 2]) in _COMMITTEES and chart.is_capital(i):
+    elif " ".join(chart.words[at : at + 2]) in _COMMITTEES:
         end = at + 2
     elif name not in _NOT_PLACED and (place := _bound(chart, at)):
         end = place
