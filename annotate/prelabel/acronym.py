@@ -27,8 +27,8 @@ def find_defined(chart: Chart, candidates: list[Candidate]) -> list[Candidate]:
                 by_start[candidate.start] = candidate
     found: list[Candidate] = []
     defined: dict[str, str] = {}
-    for i, word in enumerate(chart.words):
-        if word != "(" or chart.word(i + 2) != ")" or not _is_acronym(chart, i + 1):
+    for i in chart.where({"("}):
+        if chart.word(i + 2) != ")" or not _is_acronym(chart, i + 1):
             continue
         name = ends.get(i)
         if name is None:
@@ -39,8 +39,8 @@ def find_defined(chart: Chart, candidates: list[Candidate]) -> list[Candidate]:
         found.append(Candidate(i + 1, i + 2, name.label, f"{_RULE[name.label]}-defined"))
         defined[_surface(chart, i + 1)] = name.label
     if defined:
-        for i in range(len(chart)):
-            if chart.is_capital(i) and (label := defined.get(_surface(chart, i))):
+        for i in chart.capital_numbers:
+            if label := defined.get(_surface(chart, i)):
                 found.append(Candidate(i, i + 1, label, f"{_RULE[label]}-repeated"))
     return found
 

@@ -2,9 +2,9 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, compress, count
 
 from annotate.prelabel.lexicon import Lexicon, Match, has_capitals, load_lexicon
 from annotate.text import fold
@@ -43,7 +43,8 @@ class Chart:
     """Tokens of a text by number, and for each lexicon class where its entries begin and end.
 
     `hits[label][i]` is the token number after the longest entry of that class that begins at
-    token `i`. `first` gives the token that begins at an offset, `after` the token number after
+    token `i`. `capitals` says which tokens begin with a capital, `names` which of these are words;
+    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit. `first` gives the token that begins at an offset, `after` the token number after
     the token that ends at one. Tokens are those of `annotate.tokens` over the folded text, and
     line breaks.
     """
@@ -57,6 +58,7 @@ class Chart:
     lexicon: Lexicon
     every: dict[str, dict[int, list[int]]]
     capitals: list[bool]
+    capital_numbers: list[int]
     names: list[bool]
     numbers: list[int]
     first: Borders
@@ -82,6 +84,10 @@ class Chart:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def where(self, words: Set[str]) -> list[int]:
+        """Numbers of the tokens that are one of these folded words."""
+        return list(compress(count(), map(words.__contains__, self.words)))
 
     def at(self, label: str, i: int) -> int:
         """Token number after the longest entry of the class at token `i`; 0 for none."""
@@ -150,7 +156,10 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
             if has_capitals(text, start, wanted):
                 hits[wanted[0]][i] = j + 1
     capitals = [text[start].isupper() for start in starts]
-    names = [capital and word.isalnum() for capital, word in zip(capitals, words, strict=True)]
+    capital_numbers = list(compress(count(), capitals))
+    names = [False] * len(words)
+    for i in capital_numbers:
+        names[i] = words[i].isalnum()
     numbers = [i for i, word in enumerate(words) if word[0].isdigit()]
     chart = Chart(
         text,
@@ -162,6 +171,7 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         lexicon,
         {_KEEP_ALL: every},
         capitals,
+        capital_numbers,
         names,
         numbers,
         Borders(starts, 0),
