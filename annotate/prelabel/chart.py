@@ -144,17 +144,20 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         length, tokens, plain, cased = match
         while ends[j] <= last:
             j += 1
+        if ends[j] != last + 1:
+            continue
+        after = j + 1
+        i = after - tokens
         start = last + 1 - length
-        i = j + 1 - tokens
-        if ends[j] != last + 1 or i < 0 or starts[i] != start:
+        if i < 0 or starts[i] != start:
             continue
         for label in plain:
-            hits[label][i] = j + 1
-            if label == _KEEP_ALL:
-                every.setdefault(i, []).append(j + 1)
+            hits[label][i] = after
         for wanted in cased:
             if has_capitals(text, start, wanted):
-                hits[wanted[0]][i] = j + 1
+                hits[wanted[0]][i] = after
+        if _KEEP_ALL in plain:
+            every.setdefault(i, []).append(after)
     capitals = [text[start].isupper() for start in starts]
     capital_numbers = list(compress(count(), capitals))
     names = [False] * len(words)

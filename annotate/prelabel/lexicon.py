@@ -158,7 +158,10 @@ def has_capitals(text: str, start: int, cased: Cased) -> bool:
     """Whether the mention that begins at `start` has the capitals that a class wants."""
     _, first, other, exact = cased
     if exact:
-        return fold_look_alikes(text[start : start + len(exact)]) == exact
+        return (
+            text.startswith(exact, start)
+            or fold_look_alikes(text[start : start + len(exact)]) == exact
+        )
     return (not first or text[start].isupper()) and (not other or text[start + other].isupper())
 
 
