@@ -1,6 +1,5 @@
 """A text laid out for the rules: tokens, capitals and every lexicon entry found in it."""
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
@@ -8,9 +7,8 @@ from itertools import accumulate, compress, count
 
 from annotate.prelabel.lexicon import Lexicon, Match, has_capitals, load_lexicon
 from annotate.text import fold
-from annotate.tokens import SYLLABLE
+from annotate.tokens import read_syllables
 
-_TOKEN = re.compile("(" + SYLLABLE.pattern.replace(r"|\S", r"|\n|\S") + ")")
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
 _KEEP_ALL = "head.field"
@@ -130,11 +128,7 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     """The chart of a text. Linear in the length of the text but for nested entries."""
     lexicon = lexicon or load_lexicon()
     folded = fold(text)
-    pieces = _TOKEN.split(folded)  # gap, token, gap, token, …, gap
-    borders = list(accumulate(map(len, pieces)))
-    words = pieces[1::2]
-    starts = borders[:-1:2]
-    ends = borders[1::2]
+    words, starts, ends, capitals, numbers = read_syllables(text, folded)
     hits: dict[str, dict[int, int]] = {label: {} for label in lexicon.classes}
     every: dict[int, list[int]] = {}
     j = 0
@@ -158,12 +152,10 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
                 hits[wanted[0]][i] = after
         if _KEEP_ALL in plain:
             every.setdefault(i, []).append(after)
-    capitals = [text[start].isupper() for start in starts]
     capital_numbers = list(compress(count(), capitals))
     names = [False] * len(words)
     for i in capital_numbers:
         names[i] = words[i].isalnum()
-    numbers = [i for i, word in enumerate(words) if word[0].isdigit()]
     chart = Chart(
         text,
         folded,
