@@ -58,7 +58,7 @@ def check_legal(text: str) -> None:
         assert find_edge_problem(text, span) is None
         assert span.source and span.source.split(":")[0] in ("rule", "lexicon")
         assert span.score is not None and 0 <= span.score <= 1
-        assert "\n" not in join_wrapped(text, text)[span.start : span.end]
+        assert "\n" not in join_wrapped(text)[span.start : span.end]
 
 
 @given(texts())

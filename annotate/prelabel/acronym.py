@@ -12,7 +12,7 @@ _NOT_IN_NAME = folded_words(
     "là đã sẽ có được do tại từ đang vừa cũng không chưa khi nếu theo trong đến ra vào bởi này đó "
     "ông bà như giữa để rằng"
 )
-_CREDITS = folded_words("ảnh nguồn video clip tin theo")
+_CREDITS = folded_words("ảnh nguồn video clip tin theo _ảnh _nguồn")
 _PAPERS = frozenset({"news", "times", "post", "herald", "tribune", "daily", "journal", "magazine", "press"})
 _DOMAINS = frozenset({"vn", "com", "net", "org", "gov", "edu", "info"})
 _NOT_ACRONYM = frozenset({"HN", "VN", "STT", "ĐT", "TEL", "FAX", "QĐ", "NQ", "CT", "KH", "TB", "KL", "CV", "NLĐ", "CTV", "PV", "USD", "VND", "GMT"})
@@ -22,19 +22,19 @@ def find_sources(chart: Chart) -> list[Candidate]:
     """Abbreviations of media where a report names its source: before the dash that opens it
     (`(PLVN) - `, `TTO - `), behind `Ảnh:`, `Nguồn:`; and the address of a site there."""
     found = []
-    for i, word in enumerate(chart.words):
-        word = word.removeprefix("_")
-        if word in _PAPERS and chart.is_name(i) and (start := _paper(chart, i)) < i:
+    for i in chart.where(_PAPERS):
+        if chart.is_name(i) and (start := _paper(chart, i)) < i:
             found.append(Candidate(start, i + 1, "ORG", "rule:org.media"))
-        if word in _CREDITS and chart.word(i + 1) == ":":
+    for i in chart.where(_CREDITS):
+        if chart.word(i + 1) == ":":
             found += _source(chart, i + 2)
-        elif word == "nguồn" and chart.opens_sentence(i):
+        elif chart.word(i) == "nguồn" and chart.opens_sentence(i):
             found += _source(chart, i + 1)
-        elif i == 0 or chart.words[i - 1] == "\n":
-            at = i + (word == "(")
-            close = at + 1 + (word == "(" and chart.word(at + 1) == ")")
-            if chart.word(close) == "-" and (word == "(") == (close == at + 2):
-                found += _source(chart, at)
+    for i in [0, *(k + 1 for k in chart.where({"\n"}))]:
+        at = i + (chart.word(i) == "(")
+        close = at + 1 + (at > i and chart.word(at + 1) == ")")
+        if chart.word(close) == "-" and (at > i) == (close == at + 2):
+            found += _source(chart, at)
     return found
 
 
@@ -76,9 +76,7 @@ def find_defined(chart: Chart, candidates: list[Candidate]) -> list[Candidate]:
                 by_start[candidate.start] = candidate
     found: list[Candidate] = []
     defined: dict[str, str] = {}
-    for i, word in enumerate(chart.words):
-        if word != "(":
-            continue
+    for i in chart.where({"("}):
         close = next((k for k in (i + 2, i + 3) if chart.word(k) == ")"), 0)
         if not close or not all(_is_acronym(chart, k) for k in range(i + 1, close)):
             continue
@@ -92,8 +90,8 @@ def find_defined(chart: Chart, candidates: list[Candidate]) -> list[Candidate]:
         if close == i + 2:
             defined[_surface(chart, i + 1)] = name.label
     if defined:
-        for i in range(len(chart)):
-            if chart.is_capital(i) and (label := defined.get(_surface(chart, i))):
+        for i in chart.capital_numbers:
+            if label := defined.get(_surface(chart, i)):
                 found.append(Candidate(i, i + 1, label, f"{_RULE[label]}-repeated"))
     return found
 

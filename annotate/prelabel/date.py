@@ -126,8 +126,9 @@ def find_dates(chart: Chart) -> Iterator[tuple[int, int, str]]:
     """Start and end, in code points, of every date with the name of its rule."""
     folded = chart.folded
     last = 0
-    for at, word in zip(chart.starts, chart.words, strict=True):
-        if at < last or not (word[0].isdigit() or word in _FIRST_WORDS):
+    for i in sorted(chart.numbers + chart.where(_FIRST_WORDS)):
+        at = chart.starts[i]
+        if at < last:
             continue
         match = _FOUND.match(folded, at)
         if not match:

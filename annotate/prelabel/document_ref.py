@@ -508,8 +508,9 @@ class _Finder:
         for start, end, _ in self.found:
             by_start[start] = max(by_start.get(start, 0), end)
         last = -1
-        for start, word in zip(self.chart.starts, self.chart.words, strict=True):
-            if start < last or word not in _PART_WORDS:
+        for i in self.chart.where(_PART_WORDS):
+            start = self.chart.starts[i]
+            if start < last:
                 continue
             match = _PART.match(self.folded, start)
             if not match:

@@ -31,8 +31,10 @@ _BYLINE = re.compile(
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
     r"(?:Biên tập viên|BTV|Người viết|Trình bày|[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
-    r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
+    r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?\Z"
 )
+_BEHIND_CREDIT = re.compile(r"[:/]\s?")
+_LONGEST_CREDIT = 24
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
 _REPORTER = re.compile(rf"^({_NAMED})\s?\([\w.+/ -]{{2,20}}\)\s?[-–]", re.MULTILINE)
 _AGENCY = re.compile(r"[A-ZĐ][\w.]*[A-ZĐ][\w.+&]*\s?/\s?")
@@ -68,8 +70,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if not _is_place_name(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
-    for i, is_name in enumerate(chart.names):
-        if not is_name or i < reach or i in inside:
+    for i in chart.capital_numbers:
+        if i < reach or i in inside or not chart.names[i]:
             continue
         if i in found:
             reach = found[i].end
@@ -329,9 +331,11 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
     for match in _REPORTER.finditer(text):
         if _is_pen_name(match.group(1)):
             take(match.start(1), match.end(1), "person.byline")
-    for match in _CREDIT.finditer(text):
-        agency = _AGENCY.match(text, match.end())
-        at = agency.end() if agency else match.end()
+    for mark in _BEHIND_CREDIT.finditer(text):
+        if not _CREDIT.search(text, max(0, mark.start() - _LONGEST_CREDIT), mark.start()):
+            continue
+        agency = _AGENCY.match(text, mark.end())
+        at = agency.end() if agency else mark.end()
         while name := _CREDITED.match(text, at):
             if not name.group(1).isupper() or " " in name.group(1) or "." in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
@@ -382,8 +386,9 @@ def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[
             names.setdefault(last, set()).add((last,))
     taken = {k for person in persons for k in range(person.start, person.end)} | inside
     found: list[Candidate] = []
-    for i, word in enumerate(chart.words):
-        if word not in names or i in taken or not chart.is_capital(i):
+    for i in chart.capital_numbers:
+        word = chart.words[i]
+        if word not in names or i in taken:
             continue
         for words in sorted(names[word], key=len, reverse=True):
             end = i + len(words)
