@@ -26,8 +26,7 @@ _Y_TO_I = dict(zip("yỳýỷỹỵ", "iìíỉĩị", strict=True))
 _FOLDED_PAIR = _TONE | {c + y: c + i for c in _CONSONANTS for y, i in _Y_TO_I.items()}
 # Found by its second letter, which is the rarer one, and only then looked at from behind.
 _SECOND_OF_PAIR = re.compile(
-    f"[àáảãạèéẻẽẹyỳýỷỹỵ](?!{_LETTER})"
-    f"(?<=o[àáảãạèéẻẽẹ]|u[ỳýỷỹỵ]|[{_CONSONANTS}][yỳýỷỹỵ])"
+    f"[àáảãạèéẻẽẹyỳýỷỹỵ](?!{_LETTER})(?<=o[àáảãạèéẻẽẹ]|u[ỳýỷỹỵ]|[{_CONSONANTS}][yỳýỷỹỵ])"
 )
 
 # Characters that look alike and are typed for one another, each folded to one code point.

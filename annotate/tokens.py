@@ -102,9 +102,7 @@ def read_syllables(text: str, folded: str) -> Syllables:
     )
 
 
-def _find_joined(
-    folded: str, places: list[int], numbers: list[int], heads: list[int]
-) -> list[int]:
+def _find_joined(folded: str, places: list[int], numbers: list[int], heads: list[int]) -> list[int]:
     """Numbers of the runs and single characters that belong to the token before them.
 
     places: where characters that may join two runs stand; numbers: which of the runs and single

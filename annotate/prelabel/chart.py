@@ -2,13 +2,16 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import accumulate, compress, count
+from itertools import compress, count
+from typing import TypeVar
 
 from annotate.prelabel.lexicon import Lexicon, Match, has_capitals, load_lexicon
 from annotate.text import fold
 from annotate.tokens import read_syllables
+
+R = TypeVar("R")
 
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
@@ -49,9 +52,9 @@ class Chart:
 
     `hits[label][i]` is the token number after the longest entry of that class that begins at
     token `i`. `capitals` says which tokens begin with a capital, `names` which of these are words;
-    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit. `first` gives the token that begins at an offset, `after` the token number after
-    the token that ends at one. Tokens are those of `annotate.tokens` over the folded text, and
-    line breaks.
+    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit.
+    `first` gives the token that begins at an offset, `after` the token number after the token that
+    ends at one. Tokens are those of `annotate.tokens` over the folded text, and line breaks.
     """
 
     text: str
@@ -94,6 +97,20 @@ class Chart:
         """Numbers of the tokens that are one of these folded words."""
         return list(compress(count(), map(words.__contains__, self.words)))
 
+    def by_token(self, readers: Sequence[tuple[R, Sequence[str]]]) -> dict[int, list[R]]:
+        """By token, the readers of which a class has an entry that begins there, in their order.
+
+        `readers` are pairs of a reader and its classes.
+        """
+        table: dict[int, list[R]] = {}
+        for reader, labels in readers:
+            for label in labels:
+                for i in self.hits[label]:
+                    known = table.setdefault(i, [])
+                    if not known or known[-1] != reader:
+                        known.append(reader)
+        return table
+
     def at(self, label: str, i: int) -> int:
         """Token number after the longest entry of the class at token `i`; 0 for none."""
         return self.hits[label].get(i, 0)
@@ -116,10 +133,10 @@ class Chart:
 
     def is_phrase(self, label: str, i: int, j: int) -> bool:
         """Whether tokens `i` to `j` (exclusive), or a shorter run from `i`, are in a word class."""
-        known = self.lexicon.words[label]
-        if i < 0:
+        if self.word(i) not in self.lexicon.first_words[label]:
             return False
-        return any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
+        known = self.lexicon.words[label]
+        return i >= 0 and any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
 
     def place_end(self, i: int) -> int:
         """Token number after the longest named place at token `i`; 0 for none."""

@@ -184,7 +184,6 @@ class Lexicon:
     def __init__(self, entries: list[Entry]) -> None:
         import ahocorasick
 
-        self.words: dict[str, frozenset[str]] = {}
         words: dict[str, set[str]] = {label: set() for label in WORD_CLASSES}
         keys: dict[str, dict[Cased, None]] = {}
         for entry in entries:
@@ -195,6 +194,10 @@ class Lexicon:
             case = CASE_OF_CLASS.get(entry.label, "any")
             keys.setdefault(key, {})[wanted_capitals(entry.label, entry.text, case)] = None
         self.words = {label: frozenset(group) for label, group in words.items()}
+        self.first_words = {
+            label: frozenset(entry.split(" ")[0] for entry in group)
+            for label, group in words.items()
+        }
         self.classes = sorted({cased.label for found in keys.values() for cased in found})
         self.automaton: Any = ahocorasick.Automaton()
         for key, found in keys.items():

@@ -1,6 +1,7 @@
 """ORG: named bodies, from their head word over field, place and parent body."""
 
 import re
+from collections.abc import Callable, Sequence
 
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
@@ -18,23 +19,13 @@ from annotate.prelabel.place import (
 Body = tuple[int, str]
 """Token number after a body, and the rule that found it; a rule in `org.alone` needs context."""
 
+Reader = Callable[[Chart, int], Body]
+
 _NONE: Body = (0, "")
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
 _LONGEST_PARENT = 40
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
-_STARTS = (
-    "body",
-    "body.acronym",
-    "body.capital",
-    "head.field",
-    "head.place",
-    "head.party",
-    "head.organ",
-    "head.alone",
-    "centre",
-    "party",
-)
 _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
 _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
@@ -65,7 +56,7 @@ def find_body(chart: Chart, i: int) -> Body:
     return chart.bodies.get(i, _NONE)
 
 
-def _find_body(chart: Chart, i: int) -> Body:
+def _find_body(chart: Chart, i: int, readers: Sequence[Reader]) -> Body:
     best = _NONE
     compound = chart.at("head.compound", i)
     shouting = i in chart.shouting
@@ -75,14 +66,8 @@ def _find_body(chart: Chart, i: int) -> Body:
             return _named_body(chart, i)
     if (shouting or not chart.is_capital(i)) and is_compound(chart, i):
         return _NONE
-    for body in (
-        _named_body(chart, i),
-        _party_body(chart, i),
-        _organ(chart, i),
-        _placed_body(chart, i),
-        _NONE if chart.at("body", i) else _field_body(chart, i),
-        _short_form(chart, i),
-    ):
+    for reader in readers:
+        body = reader(chart, i)
         if body[0] > best[0]:
             best = body
     if best[0] and (more := _region(chart, best[0])):
@@ -269,6 +254,8 @@ def _field(chart: Chart, i: int) -> int:
 
 def _field_body(chart: Chart, i: int) -> Body:
     best = _NONE
+    if chart.at("body", i):
+        return best
     for head in chart.every["head.field"].get(i, ()):
         body = _field_body_at(chart, i, head)
         if body[0] > best[0] or (body[0] == best[0] and body[1] == "org.field"):
@@ -587,14 +574,22 @@ def is_compound(chart: Chart, i: int) -> bool:
     return chart.is_phrase("compound", i - 1, i + 1)
 
 
+_READERS: tuple[tuple[Reader, tuple[str, ...]], ...] = (
+    (_named_body, ("body", "body.acronym")),
+    (_party_body, ("head.party",)),
+    (_organ, ("head.organ",)),
+    (_placed_body, ("head.place",)),
+    (_field_body, ("head.field",)),
+    (_short_form, ("head.alone", "body.capital", "centre", "party")),
+)
+"""What reads a body, with the classes of which an entry must begin it."""
+
+
 def find_orgs(chart: Chart) -> list[Candidate]:
     """All bodies of a text, longest first where they begin together."""
-    starts: set[int] = set()
-    for label in _STARTS:
-        starts.update(chart.hits[label])
     found = []
-    for i in sorted(starts, reverse=True):
-        body = _find_body(chart, i)
+    for i, readers in sorted(chart.by_token(_READERS).items(), reverse=True):
+        body = _find_body(chart, i, readers)
         if body[0]:
             chart.bodies[i] = body
             if _fits(chart, i, *body):

@@ -106,13 +106,13 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
     """Token number after the run of name words at `i`: spaces, hyphens inside foreign names,
     initials with a full stop; never over a title, a body or a line break."""
     j = i
-    while j < i + _LONGEST + 2 and j < len(chart):
+    titles, honorifics = chart.hits["title"], chart.hits["honorific"]
+    while j < i + _LONGEST + 2:
         if j > i and j in inside:
             break
-        if is_name_word(chart, j):
+        if chart.is_name(j):
             if j > i and (
-                chart.at("title", j) > j + 1
-                or (chart.at("honorific", j) and chart.word(j) in ("ông", "bà"))
+                titles.get(j, 0) > j + 1 or (j in honorifics and chart.word(j) in ("ông", "bà"))
             ):
                 break
             j += 1

@@ -1,5 +1,7 @@
 """POSITION: an office from its first title word to the end of the body or field it is held in."""
 
+from collections.abc import Callable
+
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
 from annotate.prelabel.org import find_body, is_compound
@@ -37,29 +39,6 @@ _KINDS = folded_words(
     "các ban ngành phòng đoàn thể sở vụ cục đơn vị ủy cơ quan , và huyện quận xã phường thành thị "
     "chi đảng bộ hội tổ chức trực thuộc khối"
 )
-
-
-def find_positions(chart: Chart) -> list[Candidate]:
-    """All offices of a text with the bodies inside them."""
-    starts: set[int] = set()
-    for label in ("title", "title.prefix", "title.rank", "title.seat", "title.acronym"):
-        starts.update(chart.hits[label])
-    found = []
-    for i in sorted(starts):
-        best: Candidate | None = None
-        for candidate in (
-            _abbreviated(chart, i),
-            _shared(chart, i),
-            _titled(chart, i),
-            _ranked(chart, i),
-            _seated(chart, i),
-            _plural(chart, i),
-        ):
-            if candidate and (best is None or candidate.end > best.end):
-                best = candidate
-        if best:
-            found.append(best)
-    return found
 
 
 def _abbreviated(chart: Chart, i: int) -> Candidate | None:
@@ -325,3 +304,28 @@ def _plural(chart: Chart, i: int) -> Candidate | None:
     return Candidate(
         i, body, "POSITION", "rule:position.plural", (Candidate(at, body, "ORG", f"rule:{rule}"),)
     )
+
+
+_READERS: tuple[tuple[Callable[[Chart, int], Candidate | None], tuple[str, ...]], ...] = (
+    (_abbreviated, ("title.acronym",)),
+    (_shared, ("title.prefix",)),
+    (_titled, ("title",)),
+    (_ranked, ("title.rank",)),
+    (_seated, ("title.seat",)),
+    (_plural, ("title", "title.prefix")),
+)
+"""What reads an office, with the classes of which an entry must begin it."""
+
+
+def find_positions(chart: Chart) -> list[Candidate]:
+    """All offices of a text with the bodies inside them."""
+    found = []
+    for i, readers in sorted(chart.by_token(_READERS).items()):
+        best: Candidate | None = None
+        for reader in readers:
+            candidate = reader(chart, i)
+            if candidate and (best is None or candidate.end > best.end):
+                best = candidate
+        if best:
+            found.append(best)
+    return found
