@@ -13,9 +13,33 @@ _NOT_IN_NAME = folded_words(
     "ông bà như giữa để rằng"
 )
 _CREDITS = folded_words("ảnh nguồn video clip tin theo _ảnh _nguồn")
-_PAPERS = frozenset({"news", "times", "post", "herald", "tribune", "daily", "journal", "magazine", "press"})
+_PAPERS = frozenset(
+    {"news", "times", "post", "herald", "tribune", "daily", "journal", "magazine", "press"}
+)
 _DOMAINS = frozenset({"vn", "com", "net", "org", "gov", "edu", "info"})
-_NOT_ACRONYM = frozenset({"HN", "VN", "STT", "ĐT", "TEL", "FAX", "QĐ", "NQ", "CT", "KH", "TB", "KL", "CV", "NLĐ", "CTV", "PV", "USD", "VND", "GMT"})
+_NOT_ACRONYM = frozenset(
+    {
+        "HN",
+        "VN",
+        "STT",
+        "ĐT",
+        "TEL",
+        "FAX",
+        "QĐ",
+        "NQ",
+        "CT",
+        "KH",
+        "TB",
+        "KL",
+        "CV",
+        "NLĐ",
+        "CTV",
+        "PV",
+        "USD",
+        "VND",
+        "GMT",
+    }
+)
 
 
 def find_sources(chart: Chart) -> list[Candidate]:
@@ -41,14 +65,20 @@ def find_sources(chart: Chart) -> list[Candidate]:
 def _paper(chart: Chart, i: int) -> int:
     """Token number of the first of at most two foreign words before `News`, `Times` ..."""
     start = i
-    while start > i - 2 and chart.is_name(start - 1) and not VIETNAMESE.fullmatch(chart.word(start - 1)):
+    while (
+        start > i - 2
+        and chart.is_name(start - 1)
+        and not VIETNAMESE.fullmatch(chart.word(start - 1))
+    ):
         start -= 1
     return start
 
 
 def _source(chart: Chart, i: int) -> list[Candidate]:
     end = i + 1
-    while end < i + 9 and chart.word(end) == "." and chart.is_joined(end) and chart.is_joined(end + 1):
+    while (
+        end < i + 9 and chart.word(end) == "." and chart.is_joined(end) and chart.is_joined(end + 1)
+    ):
         end += 2
     if end > i + 1 and chart.word(end - 1) in _DOMAINS:
         return [Candidate(i, end, "ORG", "rule:org.source")]

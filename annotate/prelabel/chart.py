@@ -230,7 +230,7 @@ def join_wrapped(text: str) -> str:
         place = text[i + 1 : end if end > 0 else len(text)]
         if " " in body.strip() and body[-1].isalpha() and (body + place).isupper():
             wraps.add(i)
-    pieces = []
+    pieces: list[str] = []
     start = 0
     for i in sorted(wraps):
         pieces += (text[start:i], " ")

@@ -61,7 +61,10 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         rf"|{_D}\s?-\s?{_D}[/.]{_M}(?:[/.]{_Y})?(?!\d)",
     ),
     ("date", rf"{_FULL}(?:\sâm lịch)?"),
-    ("day-month", rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}|\s{_NEAR}(?=\s\d\d?:)|\s{_NEAR}(?!\s\w))?(?!\d)"),
+    (
+        "day-month",
+        rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}|\s{_NEAR}(?=\s\d\d?:)|\s{_NEAR}(?!\s\w))?(?!\d)",
+    ),
     ("iso", rf"{_NEAR}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])(?!\d)"),
     (
         "month",
@@ -100,13 +103,15 @@ _BARE_CUE = re.compile(
 )
 _NOT_DATE_AFTER = re.compile(
     r"\s?(?:phiếu|đại biểu|xã|huyện|tỉnh|số|dân số|diện tích|phần|người|thành viên|ủy viên|đồng chí"
-    r"|đơn vị|hộ|điểm|vụ|trường|giờ(?! việt nam| địa phương| hà nội)|%|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
+    r"|đơn vị|hộ|điểm|vụ|trường|giờ(?! việt nam| địa phương| hà nội)|%"
+    r"|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
     r"|ngành|km|m\b)"
 )
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
 _BARE_YEAR = re.compile(rf"(?<![\w/.,-]){_Y}(?![\w/%]|[.,-]\d)")
 _YEAR_CUE = re.compile(
-    r"(?:từ|đến|tới|trước|sau|sn|sinh|(?:trong|đầu|cuối|giữa|hè|tết)|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|hè|thu|xuân|đông"
+    r"(?:từ|đến|tới|trước|sau|sn|sinh|trong|đầu|cuối|giữa|hè|tết|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa"
+    r"|thu|xuân|đông"
     r"|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$"
 )
 _COUNT_BEFORE = re.compile(

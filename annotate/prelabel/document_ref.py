@@ -49,13 +49,14 @@ _PART = re.compile(
     r"(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?){0,8},?\s)?"
     r"(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?){0,8}"
     r"(?:,?\s(?:các\s)?khoản\s\d+[a-z]?)?(?:,?\s(?:các\s)?điểm\s[a-zđ])?"
-    r"|chương\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)(?:,?\s(?:của\s|trong\s|-\s)?)"
+    r"|(?:chương|mục|phần|phụ lục)\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)"
+    r"(?:,?\s(?:của\s|trong\s|-\s)?)"
 )
 _COUNTED = re.compile(
     r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ"
     r"|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều|đơn|cơ|mục|giải|tiêu|phần|bước|giai|hộ|khu|công)"
 )
-_PART_WORDS = frozenset({"các", "điểm", "khoản", "điều", "chương"})
+_PART_WORDS = frozenset({"các", "điểm", "khoản", "điều", "chương", "mục", "phần", "phụ"})
 _QUOTE = re.compile(r"\s?([“\"«])")
 _HEADS = (
     "doc.type",
@@ -325,7 +326,11 @@ class _Finder:
         """End of `các Luật liên quan đến ...` behind `sửa đổi, bổ sung một số điều của`."""
         chart = self.chart
         j = token + 1
-        while j < token + 20 and chart.word(j).isalpha() and chart.word(j) not in ("ngày", "năm", "số"):
+        while (
+            j < token + 20
+            and chart.word(j).isalpha()
+            and chart.word(j) not in ("ngày", "năm", "số")
+        ):
             j += 1
         return self.end_of(j)
 

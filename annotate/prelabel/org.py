@@ -40,7 +40,8 @@ _CENTRE_BEFORE = folded_words(
     "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
 _CENTRE_VERBS = folded_words(
-    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết"
+    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao "
+    "chỉ ban quyết"
 )
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
 _NUMBERS_NOT = folded_words("tháng năm ngày quý thứ khóa số lần kỳ điều khoản")
@@ -350,7 +351,11 @@ def _reach(chart: Chart, i: int, end: int) -> int:
     if chart.word(i) not in _REACHING:
         return 0
     k = end
-    while k < end + 5 and (chart.word(k).isalpha() or chart.word(k) == "-") and not chart.is_capital(k):
+    while (
+        k < end + 5
+        and (chart.word(k).isalpha() or chart.word(k) == "-")
+        and not chart.is_capital(k)
+    ):
         if chart.in_class("stop", k) or chart.at("level", k):
             break
         k += 1
@@ -447,7 +452,12 @@ def _name_part(chart: Chart, i: int, at: int) -> int:
 
 def _joined_field(chart: Chart, i: int) -> int:
     more = _field(chart, i)
-    if more and not find_body(chart, i)[0] and chart.word(i) != "cơ" and (chart.is_capital(i) or more > i + 1):
+    if (
+        more
+        and not find_body(chart, i)[0]
+        and chart.word(i) != "cơ"
+        and (chart.is_capital(i) or more > i + 1)
+    ):
         return more
     return 0
 
@@ -638,7 +648,13 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     if rule == "org.state" and before == "nhà":
         return False
     if rule == "org.alone":
-        if before == "phố" or chart.in_class("generic.before", i - 1) or _is_counted(chart, i) or _is_level(chart, i, end) or _lists_fields(chart, i):
+        if (
+            before == "phố"
+            or chart.in_class("generic.before", i - 1)
+            or _is_counted(chart, i)
+            or _is_level(chart, i, end)
+            or _lists_fields(chart, i)
+        ):
             return False
         if chart.is_phrase("generic.after", end, end + 2):
             return False
@@ -677,7 +693,7 @@ def _is_counted(chart: Chart, i: int) -> bool:
 
 
 def _lists_fields(chart: Chart, i: int) -> bool:
-    """Whether token `i` stands in a list of fields behind `các bộ`: `các Bộ: Quốc phòng, Công an`."""
+    """Whether token `i` stands in a list of fields behind `các Bộ:` (Quốc phòng, Công an)."""
     k = i - 1
     while k > i - 40 and (chart.word(k) in (",", ":", "và") or chart.word(k).isalpha()):
         if chart.word(k) in ("bộ", "sở") and chart.word(k - 1) == "các":

@@ -11,7 +11,25 @@ from annotate.text import fold
 
 _LONGEST = 6
 _ADDRESS = frozenset({"ông", "bà", "anh", "chị", "cô", "chú", "bác", "ngài", "cụ"})
-_PARTICLES = frozenset({"bin", "al", "von", "der", "de", "di", "ibn", "el", "dos", "du", "ben", "del", "da", "van", "binti"})
+_PARTICLES = frozenset(
+    {
+        "bin",
+        "al",
+        "von",
+        "der",
+        "de",
+        "di",
+        "ibn",
+        "el",
+        "dos",
+        "du",
+        "ben",
+        "del",
+        "da",
+        "van",
+        "binti",
+    }
+)
 # The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
 VIETNAMESE = re.compile(
     r"(?:ngh|ng|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?"
@@ -30,7 +48,8 @@ _BYLINE = re.compile(
 )
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
-    r"(?:Biên tập viên|BTV|Người viết|Trình bày|[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
+    r"(?:Biên tập viên|BTV|Người viết|Trình bày|[Ảả]nh|ẢNH|[Tt]in|[Bb]ài"
+    r"|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
     r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?\Z"
 )
 _BEHIND_CREDIT = re.compile(r"[:/]\s?")
@@ -93,7 +112,9 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
             found[i] = Candidate(i, end, "PERSON", f"rule:{rule}")
             if chart.word(end) in ("và", ","):
                 listed.add(end + 1)
-                if end == i + 1 and (i in pairs or chart.in_class("plural", i - 2) or _counts(chart, i - 2)):
+                if end == i + 1 and (
+                    i in pairs or chart.in_class("plural", i - 2) or _counts(chart, i - 2)
+                ):
                     pairs.add(end + 1)
             reach = end
     persons = list(found.values())
@@ -217,7 +238,11 @@ def _is_shouted_name(chart: Chart, i: int, end: int) -> bool:
 def _begins_word(chart: Chart, i: int) -> bool:
     """Whether token `i` is no name but a capital that opens a word (`Quốc dân`, `Tổ quốc`), or an
     abbreviation (`PV GAS`)."""
-    if chart.in_class("opens-word", i) and chart.word(i + 1).isalpha() and not chart.is_capital(i + 1):
+    if (
+        chart.in_class("opens-word", i)
+        and chart.word(i + 1).isalpha()
+        and not chart.is_capital(i + 1)
+    ):
         return True
     return chart.word(i - 1) == "pv" and chart.is_upper(i)
 

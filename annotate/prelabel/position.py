@@ -27,7 +27,17 @@ _SUFFIXED = folded_words(
 _AIDES = frozenset({"trợ lí", "thư kí", "trợ lí đặc biệt", "thư kí riêng"})
 _SERVED = folded_words("thủ bộ phó tổng chủ ngoại thứ thống")
 _COMMITTEES = frozenset(
-    {"tỉnh ủy", "thành ủy", "huyện ủy", "quận ủy", "thị ủy", "đảng ủy", "chi ủy", "chi bộ", "đảng bộ"}
+    {
+        "tỉnh ủy",
+        "thành ủy",
+        "huyện ủy",
+        "quận ủy",
+        "thị ủy",
+        "đảng ủy",
+        "chi ủy",
+        "chi bộ",
+        "đảng bộ",
+    }
 )
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
@@ -275,9 +285,11 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
 
 
 def _is_plural(chart: Chart, i: int) -> bool:
-    """Whether a number and a word that stays outside stand before a title: `2 tân phó thủ tướng`."""
+    """Whether a number and a word that stays outside stand before a title: `2 tân bí thư`."""
     before = chart.word(i - 2)
-    return chart.in_class("outside", i - 1) and (before.isdigit() or chart.in_class("plural", i - 2))
+    return chart.in_class("outside", i - 1) and (
+        before.isdigit() or chart.in_class("plural", i - 2)
+    )
 
 
 def _follows_person(chart: Chart, comma: int) -> bool:
