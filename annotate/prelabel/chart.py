@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
-_BREAK = re.compile(r"(?:(?<=[^\W_])|(?<=,))\n(?=[^\W_])")
+_BREAK = re.compile(r"\n(?=[^\W_])(?<=[^\W_]\n|,\n)")
 _PLACED = re.compile(
     r"\n(?=(?:TỈNH|THÀNH PHỐ|HUYỆN|QUẬN|THỊ XÃ|THỊ TRẤN|XÃ|PHƯỜNG|ĐẶC KHU) (?!ỦY|UỶ))"
 )
@@ -53,10 +53,11 @@ class Chart:
     """Tokens of a text by number, and for each lexicon class where its entries begin and end.
 
     `sizes[label][i]` is how many tokens the longest entry of that class has that begins at token
-    `i`; `begun[label]` are the tokens where one begins, some of them twice. `capitals` says which tokens begin with a capital, `names` which of these are words;
-    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit.
-    `first` gives the token that begins at an offset, `after` the token number after the token that
-    ends at one. Tokens are those of `annotate.tokens` over the folded text, and line breaks.
+    `i`; `begun[label]` are the tokens where one begins, some of them twice. `capitals` says which
+    tokens begin with a capital, `names` which of these are words; `capital_numbers` and `numbers`
+    are the tokens that begin with a capital and with a digit. `first` gives the token that begins
+    at an offset, `after` the token number after the token that ends at one. Tokens are those of
+    `annotate.tokens` over the folded text, and line breaks.
     """
 
     text: str
@@ -254,6 +255,8 @@ def join_wrapped(text: str) -> str:
         place = text[i + 1 : end if end > 0 else len(text)]
         if " " in body.strip() and body[-1].isalpha() and (body + place).isupper():
             wraps.add(i)
+    if not wraps:
+        return text
     pieces: list[str] = []
     start = 0
     for i in sorted(wraps):
