@@ -52,7 +52,7 @@ _CREDIT = re.compile(
     r"|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
     r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?\Z"
 )
-_BEHIND_CREDIT = re.compile(r"[:/]\s?")
+_BEHIND_CREDIT = frozenset({":", "/"})
 _LONGEST_CREDIT = 24
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
 _REPORTER = re.compile(rf"^({_NAMED})\s?\([\w.+/ -]{{2,20}}\)\s?[-–]", re.MULTILINE)
@@ -76,7 +76,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
                 after_office.add(find_body(chart, end + 1)[0] or find_place(chart, end + 1))
     cues = {
         end
-        for i, end in chart.hits["honorific"].items()
+        for i, end in chart.hits("honorific")
         if i not in chart.inside_places and chart.place_end(i) <= end
     }
     listed: set[int] = set()
@@ -85,7 +85,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
     found: dict[int, Candidate] = {}
     for i, end in _uncle_ho(chart):
         found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
-    for i, end in chart.hits["known"].items():
+    for i, end in chart.hits("known"):
         if not _is_place_name(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
@@ -127,14 +127,12 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
     """Token number after the run of name words at `i`: spaces, hyphens inside foreign names,
     initials with a full stop; never over a title, a body or a line break."""
     j = i
-    titles, honorifics = chart.hits["title"], chart.hits["honorific"]
+    titles, honorifics = chart.sizes["title"], chart.sizes["honorific"]
     while j < i + _LONGEST + 2:
         if j > i and j in inside:
             break
         if chart.is_name(j):
-            if j > i and (
-                titles.get(j, 0) > j + 1 or (j in honorifics and chart.word(j) in ("ông", "bà"))
-            ):
+            if j > i and (titles[j] > 1 or (honorifics[j] and chart.word(j) in ("ông", "bà"))):
                 break
             j += 1
         elif j > i and (joint := _joint(chart, j)):
@@ -165,7 +163,7 @@ def _is_initial(chart: Chart, stop: int) -> bool:
 
 def _uncle_ho(chart: Chart) -> list[tuple[int, int]]:
     """The name in `Hồ Chủ tịch`, where the title stands behind it."""
-    titles = (i for i, end in chart.hits["title"].items() if chart.words[i:end] == ["chủ", "tịch"])
+    titles = (i for i, end in chart.hits("title") if chart.words[i:end] == ["chủ", "tịch"])
     return [(i - 1, i) for i in titles if chart.word(i - 1) == "hồ" and chart.is_name(i - 1)]
 
 
@@ -356,11 +354,13 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
     for match in _REPORTER.finditer(text):
         if _is_pen_name(match.group(1)):
             take(match.start(1), match.end(1), "person.byline")
-    for mark in _BEHIND_CREDIT.finditer(text):
-        if not _CREDIT.search(text, max(0, mark.start() - _LONGEST_CREDIT), mark.start()):
+    for k in chart.where(_BEHIND_CREDIT):
+        at = chart.starts[k]
+        if not _CREDIT.search(text, max(0, at - _LONGEST_CREDIT), at):
             continue
-        agency = _AGENCY.match(text, mark.end())
-        at = agency.end() if agency else mark.end()
+        at += 2 if text[at + 1 : at + 2].isspace() else 1
+        agency = _AGENCY.match(text, at)
+        at = agency.end() if agency else at
         while name := _CREDITED.match(text, at):
             if not name.group(1).isupper() or " " in name.group(1) or "." in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
