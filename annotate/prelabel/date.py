@@ -34,6 +34,10 @@ _POINT = (
 )
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    (
+        "month-range",
+        rf"tháng\s{_M}{_SEP}{_Y}\s?(?:-|đến|tới)\s?(?:hết\s)?(?:tháng\s)?{_M}{_SEP}{_Y}(?!\d)",
+    ),
     ("point-range", rf"(?<!\d\s){_POINT}\s(?:đến|tới)\s(?:hết\s)?{_POINT}(?!\d)"),
     (
         "weekday",

@@ -47,6 +47,7 @@ WORD_CLASSES = frozenset(
         "outside",
         "not-name",
         "opens-word",
+        "palace",
         "byline.not-name",
         "compound",
         "doc.rarely-numbered",

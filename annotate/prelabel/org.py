@@ -32,6 +32,8 @@ _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm 
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
 _REACHING = folded_words("hội hiệp liên quỹ trung trường công hợp đoàn câu nhà bảo tổng xí ủy")
+_PALACES = folded_words("điện nhà lầu phủ")
+_AT = folded_words("tại đến tới trong ở thăm ngoài vào gần trước quanh rời khỏi")
 _SUBJECT_HEADS = folded_words("ban tiểu tổ hội ủy")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
@@ -59,6 +61,8 @@ def find_body(chart: Chart, i: int) -> Body:
 
 def _find_body(chart: Chart, i: int, readers: Sequence[Reader]) -> Body:
     best = _NONE
+    if chart.words[i : i + 3] == ["bộ", "quy", "tắc"]:
+        return _NONE
     compound = chart.at("head.compound", i)
     shouting = i in chart.shouting
     if compound and (shouting or not any(chart.capitals[i + 1 : compound])):
@@ -99,7 +103,10 @@ def _named_body(chart: Chart, i: int) -> Body:
     if end:
         end = chart.at("country", end) or end
         parent, rule = find_body(chart, end)
-        return (parent if rule in ("org.named", "org.field") else end, "org.named")
+        joins = rule in ("org.named", "org.field") or (
+            rule == "org.state" and chart.word(end) == "quốc" and chart.word(i) in _SUBJECT_HEADS
+        )
+        return (parent if joins else end, "org.named")
     end = chart.at("body.acronym", i)
     if end and i not in chart.shouting and not chart.at("head.place", i):
         if (
@@ -285,6 +292,8 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     ):
         end = 0
     named = bool(end)
+    if not end and chart.word(at - 1) in ("án", "qlda") and chart.word(i) in ("ban", "bqlda"):
+        end = _project(chart, at)
     if not end and chart.word(at) == "về" and chart.word(i) in _SUBJECT_HEADS and at > i + 1:
         end = _subject(chart, at + 1)
     if not end:
@@ -328,6 +337,19 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     if chart.word(end) == "-" and chart.word(end + 1) in ("ctcp", "tnhh"):
         end += 2
     return _if_named(chart, i, at, end, rule)
+
+
+def _project(chart: Chart, i: int) -> int:
+    """Token number after the name of the project that a board manages, up to punctuation or a word
+    that ends names; 0 for a known field or where nothing stands."""
+    k = i
+    while k < i + 14 and (chart.word(k).isalpha() or (chart.word(k) == "-" and k > i)):
+        if chart.in_class("stop", k) and not chart.is_capital(k):
+            break
+        k += 1
+    while k > i and not chart.word(k - 1).isalpha():
+        k -= 1
+    return k if k > i + 1 else 0
 
 
 def _subject(chart: Chart, i: int) -> int:
@@ -386,6 +408,8 @@ def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
     or `tổ chức Hội nghị`, where it is part of another word."""
     if chart.word(i) == "vùng":
         return False
+    if chart.word(head - 1) in ("án", "qlda"):
+        return True
     if not chart.is_capital(head):
         return chart.at("field", head) > head + 1 and chart.word(i) in _SMALL_WITH_PARENT
     if chart.at("field", head):
@@ -646,6 +670,8 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
         return False
     if rule == "org.state" and before == "nhà":
+        return False
+    if chart.word(i) in _PALACES and chart.is_phrase("palace", i, end) and before in _AT:
         return False
     if rule == "org.alone":
         if (

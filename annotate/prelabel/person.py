@@ -44,7 +44,7 @@ _BYLINE = re.compile(
     r"|[Tt]in và ảnh|[Tt]in ảnh|[Tt]hực hiện|[Tt]ác giả|PV|[Pp]hóng viên|[Tt]heo)\s?:?\s)?"
     rf"(?P<names>{_NAMED}(?:{_BETWEEN}{_NAMED}){{0,3}})"
     r"(?P<tail>\s*\([^()\n]{2,40}\)|\s?/\s?[\w.+ ]{2,20}"
-    r"|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*"
+    r"|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*\|?\s*"
 )
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
@@ -70,6 +70,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if candidate.label == "POSITION":
             end = candidate.end
             after_office.add(end)
+            if chart.word(end) == "phụ" and (name := _behind_charge(chart, end)):
+                after_office.add(name)
             if chart.word(end) == "(" and chart.word(end + 2) == ")":
                 after_office.add(end + 3)
             if chart.word(end) in ("tại", "ở"):
@@ -161,6 +163,16 @@ def _is_initial(chart: Chart, stop: int) -> bool:
     """Whether the full stop `stop` ends an initial (`V. Putin`, `Ph.Ăngghen`)."""
     size = chart.ends[stop - 1] - chart.starts[stop - 1]
     return size == 1 or (size == 2 and chart.is_joined(stop + 1))
+
+
+def _behind_charge(chart: Chart, i: int) -> int:
+    """Token number of the first capital behind `phụ trách` and what an office is in charge of
+    (`Phó Thủ tướng phụ trách an ninh | Somchai Vong`); 0 for none within six words."""
+    k = i + 2
+    while k < i + 8 and chart.word(k).isalpha() and not chart.is_capital(k):
+        k += 1
+    fits = chart.word(i + 1) == "trách" and i + 2 < k and chart.is_name(k) and chart.is_name(k + 1)
+    return k if fits and not chart.place_end(k) and not find_body(chart, k)[0] else 0
 
 
 def _uncle_ho(chart: Chart) -> list[tuple[int, int]]:

@@ -39,6 +39,7 @@ _COMMITTEES = frozenset(
         "đảng bộ",
     }
 )
+_OPEN_BODIES = frozenset({"thường vụ", "đoàn", "chi bộ", "chi đoàn"})
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -49,6 +50,17 @@ _KINDS = folded_words(
     "các ban ngành phòng đoàn thể sở vụ cục đơn vị ủy cơ quan , và huyện quận xã phường thành thị "
     "chi đảng bộ hội tổ chức trực thuộc khối"
 )
+
+
+def _standing(chart: Chart, i: int) -> Candidate | None:
+    """`Thường trực Ban Bí thư`, where one person holds it: in a list of offices or before a name."""
+    if chart.words[i : i + 5] != ["thường", "trực", "ban", "bí", "thư"]:
+        return None
+    body, rule = find_body(chart, i + 2)
+    if chart.word(i - 1) != "," and not (chart.is_name(body) and chart.in_class("surname", body)):
+        return None
+    inner = Candidate(i + 2, body, "ORG", f"rule:{rule}")
+    return Candidate(i, body, "POSITION", "rule:position.title", (inner,))
 
 
 def _abbreviated(chart: Chart, i: int) -> Candidate | None:
@@ -170,6 +182,9 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         chart.word(i - 1) == "đoàn" and name == "chủ tịch"
     ):
         return None
+    if name.endswith(" phụ trách") and chart.word(title).isalpha() and not chart.is_capital(title):
+        title -= 2
+        name = name.removesuffix(" phụ trách")
     at = title
     while modifier := chart.at("title.modifier", at):
         if chart.word(at) == "phụ" and not chart.is_capital(at):
@@ -185,8 +200,12 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
     end = at
     body, rule = find_body(chart, at)
-    if name.endswith("thường vụ") and title == at and (whole := find_body(chart, at - 2))[0] > at:
-        at, (body, rule) = at - 2, whole
+    for size in (1, 2):
+        if title != at or " ".join(chart.words[at - size : at]) not in _OPEN_BODIES:
+            continue
+        whole = find_body(chart, at - size)
+        if whole[0] > max(at, body):
+            at, (body, rule) = at - size, whole
     if body and rule == "org.alone" and not chart.is_capital(at):
         body = 0
     if body and rule == "org.centre" and not name.endswith("viên"):
@@ -271,7 +290,8 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     if chart.is_capital(i) or any(chart.is_capital(k) for k in range(title, end)):
         return True
     before = chart.word(i - 1)
-    if chart.word(title) == "các" or before == "lượng" or _is_plural(chart, i):
+    some = before == "số" and chart.word(i - 2) == "một"
+    if chart.word(title) == "các" or before == "lượng" or some or _is_plural(chart, i):
         return False
     if before == "," and _follows_person(chart, i - 1):
         return True
@@ -325,6 +345,7 @@ _READERS: tuple[tuple[Callable[[Chart, int], Candidate | None], tuple[str, ...]]
     (_ranked, ("title.rank",)),
     (_seated, ("title.seat",)),
     (_plural, ("title", "title.prefix")),
+    (_standing, ("head.organ",)),
 )
 """What reads an office, with the classes of which an entry must begin it."""
 
