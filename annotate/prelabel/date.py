@@ -103,6 +103,7 @@ _BARE = re.compile(rf"(?<![\w/.,-]){_SHORT}(?:\sâm lịch)?(?!\w)")
 _BARE_CUE = re.compile(
     r"(?:mạc|sáng|trưa|chiều|tối|đêm|hôm|nay|qua|mai|từ|đến|tới|trước|sau|dịp|lễ|vào|khánh|kia|ngày"
     r"|và|hết|hạn|vương|lúc|khởi|tính đến|lịch sử|tết|động|nam|nữ|ngày,|phụ nữ|thiếu nhi|nhà giáo"
+    r"|nay,|qua,|đó,|đợt|giảng|chậm nhất|tinh mơ|rạng|đêm|bầu cử"
     r"|liệt sĩ|sinh|hai|ba|tư|năm|sáu|bảy|nhật)\s?\(?$"
 )
 _NOT_DATE_AFTER = re.compile(

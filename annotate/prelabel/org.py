@@ -21,6 +21,7 @@ Body = tuple[int, str]
 
 Reader = Callable[[Chart, int], Body]
 
+_HOLDS = folded_words("trưởng phó chánh tịch thư đốc nhiệm")
 _NONE: Body = (0, "")
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
@@ -32,6 +33,7 @@ _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm 
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
 _REACHING = folded_words("hội hiệp liên quỹ trung trường công hợp đoàn câu nhà bảo tổng xí ủy")
+_SUFFIXES = frozenset({("quốc", "gia"), ("quốc", "tế"), ("nhân", "dân")})
 _PALACES = folded_words("điện nhà lầu phủ")
 _AT = folded_words("tại đến tới trong ở thăm ngoài vào gần trước quanh rời khỏi")
 _SUBJECT_HEADS = folded_words("ban tiểu tổ hội ủy")
@@ -65,7 +67,9 @@ def _find_body(chart: Chart, i: int, readers: Sequence[Reader]) -> Body:
         return _NONE
     compound = chart.at("head.compound", i)
     shouting = i in chart.shouting
-    if compound and (shouting or not any(chart.capitals[i + 1 : compound])):
+    if compound and (
+        shouting or chart.is_upper(i + 1) or not any(chart.capitals[i + 1 : compound])
+    ):
         longest_head = max(chart.at(label, i) for label in _HEADS)
         if longest_head <= compound:
             return _named_body(chart, i)
@@ -313,6 +317,8 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         return _if_named(chart, i, at, end, "org.field")
     rule = "org.field" if named else "org.open"
     end = _more_field(chart, i, end)
+    if (chart.word(end), chart.word(end + 1)) in _SUFFIXES:
+        end += 2
     if numbered := _numbered_end(chart, i, end):
         return (numbered, rule)
     if (
@@ -331,7 +337,7 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     if parent:
         end = parent
     elif chart.place_end(end):
-        end = named_place(chart, end)
+        end = named_place(chart, end) or end
     if end > at + _LONGEST_FIELD + 10:
         return _NONE
     if chart.word(end) == "-" and chart.word(end + 1) in ("ctcp", "tnhh"):
@@ -395,6 +401,8 @@ def _numbered_end(chart: Chart, i: int, end: int) -> int:
         return end + 4
     if chart.word(i) not in _NUMBERED_HEADS:
         return 0
+    if chart.word(i) == "đồn" and re.fullmatch(r"\d{3}", chart.word(end)):
+        return end + 1
     if re.fullmatch("[ivx]{1,4}", chart.word(end)) and chart.is_upper(end):
         return end + 1
     if not re.fullmatch(r"\d{1,3}", chart.word(end)):
@@ -423,6 +431,8 @@ def _countries(chart: Chart, i: int, end: int) -> int:
     """Extends a body over the countries it belongs to and, abroad, over where it sits:
     `Hội Hữu nghị Việt Nam - Lào`, `Đại sứ quán Việt Nam tại Lào`."""
     while country := chart.at("country", end):
+        if is_person(chart, end) and country == end + 2:
+            break
         end = country
         if (
             chart.word(end) in ("-", "và")
@@ -505,10 +515,14 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
         )
     if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
         return 0
+    if chart.word(i - 1) in _HOLDS and chart.in_class("surname", at) and _is_pair(chart, at):
+        return 0
     if not is_name_word(chart, at) or at in chart.shouting or chart.at("title", at):
         return _quoted_or_number(chart, i, at)
     j = at
     while j < at + _LONGEST_FIELD:
+        if j > at and is_person(chart, j):
+            break
         if j > at and is_name_word(chart, j) and chart.place_end(j):
             j = chart.place_end(j)
             break
@@ -547,6 +561,11 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
     while j > at and chart.word(j - 1) in _AND:
         j -= 1
     return j
+
+
+def _is_pair(chart: Chart, i: int) -> bool:
+    """Whether exactly two names stand at `i`, as behind an office: `Trưởng Ban Dân vận | Hà Rin`."""
+    return run_end(chart, i, 4) == i + 2
 
 
 def _quoted_or_number(chart: Chart, i: int, at: int) -> int:
@@ -669,7 +688,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         return False
     if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
         return False
-    if rule == "org.state" and before == "nhà":
+    if rule == "org.state" and (before == "nhà" or _ends_name(chart, i)):
         return False
     if chart.word(i) in _PALACES and chart.is_phrase("palace", i, end) and before in _AT:
         return False
@@ -703,6 +722,12 @@ def _lists_levels(chart: Chart, end: int) -> bool:
         return False
     more = chart.at("level-alone", end + 1)
     return bool(more) and find_unit(chart, end + 1) == more and not chart.is_capital(end - 1)
+
+
+def _ends_name(chart: Chart, i: int) -> bool:
+    """Whether a family name before two given names makes them no body: `Đàm Hải Quân`."""
+    named = chart.is_name(i - 1) and chart.in_class("surname", i - 1)
+    return named and chart.is_name(i + 1) and chart.in_class("given", i)
 
 
 def _is_level(chart: Chart, i: int, end: int) -> bool:

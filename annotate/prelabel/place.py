@@ -47,8 +47,13 @@ def _begins_other(chart: Chart, i: int) -> bool:
         or chart.at("title.rank", i) > i
         or chart.at("honorific", i) > i + (chart.word(i) not in _ADDRESSES)
         or chart.at("body", i) > i + 1
-        or chart.at("head.place", i) > i
+        or (chart.at("head.place", i) > i and not _is_given(chart, i))
     )
+
+
+def _is_given(chart: Chart, i: int) -> bool:
+    """Whether two given names stand at `i` that are also a body in other capitals: Hải Quân."""
+    return chart.in_class("given", i) and chart.is_name(i + 1) and chart.in_class("given", i + 1)
 
 
 def find_unit(chart: Chart, i: int) -> int:
@@ -107,6 +112,8 @@ def named_place(chart: Chart, i: int) -> int:
     """Token number after the name of a place at token `i`, known or not; 0 for none."""
     known = chart.place_end(i)
     run = run_end(chart, i, _LONGEST_PLACE + 4)
+    if known == i + 2 and run == i + 3 and chart.in_class("surname", i):
+        return 0
     if known and run == known + 1 and not chart.in_class("surname", known):
         return run
     if known:

@@ -40,6 +40,7 @@ _COMMITTEES = frozenset(
     }
 )
 _OPEN_BODIES = frozenset({"thường vụ", "đoàn", "chi bộ", "chi đoàn"})
+_BEFORE_ACTING = frozenset({",", "là", "làm", "giữ", "chức", "vụ", "danh", "ông", "bà", "và", "chí"})
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -121,6 +122,8 @@ def _seated(chart: Chart, i: int) -> Candidate | None:
 def _shared(chart: Chart, i: int) -> Candidate | None:
     """A title that shares its last word with the body: `Phó Trưởng ban Tuyên giáo Trung ương`."""
     end = chart.at("title.prefix", i)
+    if chart.word(i) == "quyền" and chart.word(i - 1) in ("ủy", "thẩm", "chính", "có"):
+        return None
     if chart.word(end) == "ban" == chart.word(end + 1):
         return None
     if not end or (
@@ -233,9 +236,10 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     elif name not in _NOT_PLACED and (place := _bound(chart, at)):
         end = place
     end, inners = _posting(chart, name, end, inners)
-    if not _fits(chart, i, title, end, name):
+    acting = chart.word(i - 1) == "quyền" and chart.word(i - 2) in _BEFORE_ACTING
+    if not acting and not _fits(chart, i, title, end, name):
         return None
-    return Candidate(i, end, "POSITION", "rule:position.title", inners)
+    return Candidate(i - acting, end, "POSITION", "rule:position.title", inners)
 
 
 def _served(chart: Chart, at: int) -> Candidate | None:
