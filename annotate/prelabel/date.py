@@ -41,7 +41,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("point-range", rf"(?<!\d\s){_POINT}\s(?:đến|tới)\s(?:hết\s)?{_POINT}(?!\d)"),
     (
         "weekday",
-        rf"{_WEEKDAY}\s?,?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})"
+        rf"{_WEEKDAY}\s?[,-]?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})"
         rf"|{_WEEKDAY}\s?\((?:ngày\s)?(?:{_FULL}|{_DAY_OF})\)",
     ),
     (
@@ -125,7 +125,7 @@ _COUNT_BEFORE = re.compile(
     r"|[^\w)\s])\s?$|^$"
 )
 _YEAR_AFTER = re.compile(
-    r"\s*(?:$|[.,;:)!?\"'\n]|-\s|(?:và|đến|tới|của|với|tại|ở|đã|được|là|do|sẽ|theo|để|khi|vẫn|này|về|bằng|cũng"
+    r"\s*(?:$|[.,;:()!?\"'\n]|-\s|(?:và|đến|tới|của|với|tại|ở|đã|được|là|do|sẽ|theo|để|khi|vẫn|này|về|bằng|cũng"
     r"|thì|mà|nhưng|như|trở|so|trong|cho|nhằm|khép|diễn|vừa|đang|từ)\s)"
 )
 _YEAR_LIST = re.compile(rf"(?:,\s|\svà\s)({_Y})(?![\w/%]|[.,-]\d)")

@@ -53,6 +53,7 @@ WORD_CLASSES = frozenset(
         "doc.rarely-numbered",
         "generic.after",
         "given",
+        "given.foreign",
         "generic.before",
         "head.firm",
         "head.numbered",

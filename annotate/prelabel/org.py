@@ -14,6 +14,7 @@ from annotate.prelabel.place import (
     named_place,
     proper_place,
     run_end,
+    state_name,
 )
 
 Body = tuple[int, str]
@@ -178,6 +179,8 @@ def _party_field(chart: Chart, i: int, at: int) -> int:
     if chart.word(i) not in ("khối", "đảng", "công", "chi", "đoàn"):
         return 0
     field = _field(chart, at)
+    if chart.words[at:field] == ["cơ", "sở"]:
+        return 0
     return field if field > at + 1 or chart.is_capital(at) else 0
 
 
@@ -329,7 +332,10 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         return (branch, rule)
     centre = chart.at("centre", end)
     if centre:
-        end = centre
+        ends_party = chart.word(centre) == "đảng" and find_body(chart, centre)[0] == centre + 1
+        end = centre + (ends_party and chart.word(centre + 1) not in _PARTY_CONTINUES)
+    if chart.words[end : end + 3] == ["hồ", "chí", "minh"] and chart.word(i) in ("học", "trường", "đại"):
+        end += 3
     if acronym := chart.at("body.acronym", end):
         end = chart.at("country", acronym) or end
     end = _countries(chart, i, end)
@@ -513,7 +519,10 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
         return (
             find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
         )
-    if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
+    named_after = chart.word(i) in _NAMED_AFTER or (
+        chart.word(i) == "học" and chart.word(i - 1) not in _HOLDS
+    )
+    if is_person(chart, at) and not named_after:
         return 0
     if chart.word(i - 1) in _HOLDS and chart.in_class("surname", at) and _is_pair(chart, at):
         return 0
@@ -601,7 +610,7 @@ def _short_form(chart: Chart, i: int) -> Body:
             return _NONE
         return (i + 1, "org.party-alone")
     if state:
-        return (chart.at("country", state) or state, "org.state")
+        return (_of_state(chart, state), "org.state")
     if end:
         return (end, "org.alone")
     centre = chart.at("centre", i)
@@ -610,11 +619,20 @@ def _short_form(chart: Chart, i: int) -> Body:
     return _NONE
 
 
+def _of_state(chart: Chart, i: int) -> int:
+    """Token number after the state that a body belongs to at token `i`, or `i`."""
+    if chart.word(i) == "nước":
+        return chart.at("country", i + 1) or state_name(chart, i + 1) or i
+    return chart.at("country", i) or state_name(chart, i) or i
+
+
 def _party_name(chart: Chart, i: int) -> int:
     """Token number after a party by its name, known or not: `đảng Pheu Thai`, `Đảng Xanh`."""
     if i in chart.shouting or not is_name_word(chart, i + 1) or chart.is_joined(i + 1):
         return 0
     if chart.word(i + 1) in _PARTY_CONTINUES or chart.in_class("surname", i + 1):
+        return 0
+    if chart.word(i + 1) == "cộng":
         return 0
     if find_body(chart, i + 1)[0] or chart.at("title", i + 1) or chart.at("doc.type", i + 1):
         return 0
@@ -732,7 +750,9 @@ def _ends_name(chart: Chart, i: int) -> bool:
 
 def _is_level(chart: Chart, i: int, end: int) -> bool:
     """Whether `Bộ` means a level of bodies: `cơ quan ngang Bộ`, `Bộ, cơ quan ngang Bộ`."""
-    if chart.word(i - 1) in ("ngang", "cấp"):
+    if chart.word(i - 1) in ("ngang", "cấp") or (
+        chart.word(i) == "cơ" and chart.words[end : end + 2] == ["ban", "hành"]
+    ):
         return True
     return chart.word(end) == "," and chart.words[end + 1 : end + 4] == ["cơ", "quan", "ngang"]
 

@@ -6,6 +6,7 @@ from annotate.prelabel.chart import Chart
 
 _LEVEL_NUMBER = re.compile(r"\d{1,2}|[ivx]{1,4}")
 _LONGEST_PLACE = 4
+_FORMS_OF_STATE = frozenset({"cộng", "vương", "liên", "hợp", "đại"})
 _ADDRESSES = frozenset({"ông", "gs", "pgs", "ts", "ths", "bs", "ks", "ls"})
 
 
@@ -87,8 +88,21 @@ def _name_of_unit(chart: Chart, i: int, at: int) -> int:
     if chart.word(i) == "tỉnh":
         return chart.place_end(at)
     if chart.word(i) == "nước":
-        return chart.at("country", at)
+        return chart.at("country", at) or state_name(chart, at)
     return proper_place(chart, at)
+
+
+def state_name(chart: Chart, i: int) -> int:
+    """Token number after the full name of a state that no lexicon holds, from its form to its
+    country (`Cộng hòa Dân chủ Nhân dân Lào`); 0 for none."""
+    if chart.word(i) not in _FORMS_OF_STATE or not chart.is_capital(i):
+        return 0
+    for k in range(i + 2, i + 9):
+        if country := chart.at("country", k):
+            return country
+        if not chart.word(k).isalpha():
+            return 0
+    return 0
 
 
 def proper_place(chart: Chart, at: int) -> int:

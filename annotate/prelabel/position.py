@@ -70,7 +70,7 @@ def _abbreviated(chart: Chart, i: int) -> Candidate | None:
     if (
         not end
         or chart.is_joined(i)
-        or not (chart.word(i - 1) in ",;:-(các" or chart.word(i - 1) == "và")
+        or not (chart.word(i - 1) in ",;:-(các.\n" or chart.word(i - 1) in ("và", "chí"))
     ):
         return None
     body, rule = find_body(chart, end)
@@ -127,7 +127,10 @@ def _shared(chart: Chart, i: int) -> Candidate | None:
     if chart.word(end) == "ban" == chart.word(end + 1):
         return None
     if not end or (
-        chart.word(end - 1) == "trưởng" and end == i + 1 and chart.word(i - 1) in _SUFFIXED
+        chart.word(end - 1) == "trưởng"
+        and end == i + 1
+        and chart.word(i - 1) in _SUFFIXED
+        and not (chart.is_capital(i) and chart.word(i - 2) == "chức")
     ):
         return None
     best: Candidate | None = None
@@ -174,6 +177,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     title = chart.at("title", i)
     if not title or (not chart.is_capital(i) and is_compound(chart, i)):
         return None
+    if chart.word(i) == "vụ" and chart.word(i - 1) == "chức":
+        return None
     name = " ".join(chart.words[i:title])
     if name == "quốc vương" and chart.in_class("surname", i - 1) and chart.is_capital(i - 1):
         return None
@@ -182,7 +187,7 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     if chart.word(i - 1) == "phủ" and chart.word(i - 2) != "chính":
         return None
     if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (
-        chart.word(i - 1) == "đoàn" and name == "chủ tịch"
+        chart.word(i - 1) == "đoàn" and name in ("chủ tịch", "chủ tọa")
     ):
         return None
     if name.endswith(" phụ trách") and chart.word(title).isalpha() and not chart.is_capital(title):
@@ -203,6 +208,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
     end = at
     body, rule = find_body(chart, at)
+    if name.endswith("phái viên") and chart.word(at) in ("ttxvn", "vov", "vtv"):
+        return None
     for size in (1, 2):
         if title != at or " ".join(chart.words[at - size : at]) not in _OPEN_BODIES:
             continue
