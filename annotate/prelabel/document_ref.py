@@ -97,7 +97,7 @@ class _Finder:
         chart = self.chart
         starts: set[int] = set()
         for label in _HEADS:
-            starts.update(chart.hits[label])
+            starts.update(chart.begun[label])
         for i in sorted(starts):
             self.read(i)
         for i in chart.numbers:

@@ -78,7 +78,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
                 after_office.add(find_body(chart, end + 1)[0] or find_place(chart, end + 1))
     cues = {
         end
-        for i, end in chart.hits["honorific"].items()
+        for i, end in chart.hits("honorific")
         if i not in chart.inside_places and chart.place_end(i) <= end
     }
     listed: set[int] = set()
@@ -87,7 +87,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
     found: dict[int, Candidate] = {}
     for i, end in _uncle_ho(chart):
         found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
-    for i, end in chart.hits["known"].items():
+    for i, end in chart.hits("known"):
         if not _is_place_name(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
@@ -131,14 +131,12 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
     """Token number after the run of name words at `i`: spaces, hyphens inside foreign names,
     initials with a full stop; never over a title, a body or a line break."""
     j = i
-    titles, honorifics = chart.hits["title"], chart.hits["honorific"]
+    titles, honorifics = chart.sizes["title"], chart.sizes["honorific"]
     while j < i + _LONGEST + 2:
         if j > i and j in inside:
             break
         if chart.is_name(j):
-            if j > i and (
-                titles.get(j, 0) > j + 1 or (j in honorifics and chart.word(j) in ("ông", "bà"))
-            ):
+            if j > i and (titles[j] > 1 or (honorifics[j] and chart.word(j) in ("ông", "bà"))):
                 break
             j += 1
         elif j > i and (joint := _joint(chart, j)):
@@ -187,7 +185,7 @@ def _behind_charge(chart: Chart, i: int) -> int:
 
 def _uncle_ho(chart: Chart) -> list[tuple[int, int]]:
     """The name in `Hồ Chủ tịch`, where the title stands behind it."""
-    titles = (i for i, end in chart.hits["title"].items() if chart.words[i:end] == ["chủ", "tịch"])
+    titles = (i for i, end in chart.hits("title") if chart.words[i:end] == ["chủ", "tịch"])
     return [(i - 1, i) for i in titles if chart.word(i - 1) == "hồ" and chart.is_name(i - 1)]
 
 
