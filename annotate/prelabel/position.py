@@ -177,7 +177,7 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     title = chart.at("title", i)
     if not title or (not chart.is_capital(i) and is_compound(chart, i)):
         return None
-    if chart.word(i) == "vụ" and chart.word(i - 1) == "chức":
+    if chart.word(i) == "vụ" and chart.word(i - 1) == "chức" and not chart.is_capital(i):
         return None
     name = " ".join(chart.words[i:title])
     if name == "quốc vương" and chart.in_class("surname", i - 1) and chart.is_capital(i - 1):
