@@ -163,8 +163,10 @@ class _Finder:
                 return 0, ""
             end = match.end(1)
             end = self.trim_symbol(match.start(1), end)
-            if head == "nghị quyết" and number.isdigit() and (
-                year := re.compile(r"\s\((?:19|20)\d\d\)").match(self.folded, end)
+            if (
+                head == "nghị quyết"
+                and number.isdigit()
+                and (year := re.compile(r"\s\((?:19|20)\d\d\)").match(self.folded, end))
             ):
                 return year.end(), "document.numbered"
             term = _TERM_AT.match(self.folded, end)

@@ -334,7 +334,11 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     if centre:
         ends_party = chart.word(centre) == "đảng" and find_body(chart, centre)[0] == centre + 1
         end = centre + (ends_party and chart.word(centre + 1) not in _PARTY_CONTINUES)
-    if chart.words[end : end + 3] == ["hồ", "chí", "minh"] and chart.word(i) in ("học", "trường", "đại"):
+    if chart.words[end : end + 3] == ["hồ", "chí", "minh"] and chart.word(i) in (
+        "học",
+        "trường",
+        "đại",
+    ):
         end += 3
     if acronym := chart.at("body.acronym", end):
         end = chart.at("country", acronym) or end
@@ -369,6 +373,9 @@ def _subject(chart: Chart, i: int) -> int:
     or where no two small words stand."""
     k = i
     while k < i + 12 and chart.word(k).isalpha() and not chart.is_capital(k):
+        if (field := chart.at("field", k)) > k + 1:
+            k = field
+            continue
         if chart.in_class("stop", k) and not (chart.word(k) == "và" and k > i):
             break
         k += 1
@@ -390,9 +397,10 @@ def _reach(chart: Chart, i: int, end: int) -> int:
         and (chart.word(k).isalpha() or chart.word(k) == "-")
         and not chart.is_capital(k)
     ):
-        if chart.in_class("stop", k) or chart.at("level", k):
+        loyal = chart.word(k) == "yêu" and chart.word(k + 1) == "nước"
+        if not loyal and (chart.in_class("stop", k) or chart.at("level", k)):
             break
-        k += 1
+        k += 1 + loyal
     if k == end:
         return 0
     if chart.word(i) == "hợp" and chart.is_name(k) and not is_person(chart, k):

@@ -320,7 +320,11 @@ def _foreign(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     if is_name_word(chart, i - 1) and not chart.opens_sentence(i - 1):
         return 0, ""
-    if VIETNAMESE.fullmatch(chart.word(end - 1)) or chart.place_end(end - 1) or _is_place_name(chart, i):
+    if (
+        VIETNAMESE.fullmatch(chart.word(end - 1))
+        or chart.place_end(end - 1)
+        or _is_place_name(chart, i)
+    ):
         return 0, ""
     return end, "person.foreign"
 

@@ -40,7 +40,9 @@ _COMMITTEES = frozenset(
     }
 )
 _OPEN_BODIES = frozenset({"thường vụ", "đoàn", "chi bộ", "chi đoàn"})
-_BEFORE_ACTING = frozenset({",", "là", "làm", "giữ", "chức", "vụ", "danh", "ông", "bà", "và", "chí"})
+_BEFORE_ACTING = frozenset(
+    {",", "là", "làm", "giữ", "chức", "vụ", "danh", "ông", "bà", "và", "chí"}
+)
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -214,7 +216,7 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         if title != at or " ".join(chart.words[at - size : at]) not in _OPEN_BODIES:
             continue
         whole = find_body(chart, at - size)
-        if whole[0] > max(at, body):
+        if whole[0] > at and whole[0] >= body:
             at, (body, rule) = at - size, whole
     if body and rule == "org.alone" and not chart.is_capital(at):
         body = 0
