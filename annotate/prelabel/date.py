@@ -115,8 +115,8 @@ _NOT_DATE_AFTER = re.compile(
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
 _BARE_YEAR = re.compile(rf"(?<![\w/.,-]){_Y}(?![\w/%]|[.,-]\d)")
 _YEAR_CUE = re.compile(
-    r"(?:từ|đến|tới|trước|sau|sn|sinh|trong|đầu|cuối|giữa|hè|tết|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa"
-    r"|thu|xuân|đông"
+    r"(?:từ|đến|tới|trước|sau|sn|sinh|trong|đầu|cuối|giữa|hè|tết"
+    r"|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|thu|xuân|đông"
     r"|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$"
 )
 _COUNT_BEFORE = re.compile(

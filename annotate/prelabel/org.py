@@ -45,8 +45,8 @@ _CENTRE_BEFORE = folded_words(
     "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
 _CENTRE_VERBS = folded_words(
-    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao "
-    "chỉ ban quyết"
+    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho "
+    "giao chỉ ban quyết"
 )
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
 _NUMBERS_NOT = folded_words("tháng năm ngày quý thứ khóa số lần kỳ điều khoản")
@@ -581,7 +581,7 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
 
 
 def _is_pair(chart: Chart, i: int) -> bool:
-    """Whether exactly two names stand at `i`, as behind an office: `Trưởng Ban Dân vận | Hà Rin`."""
+    """Whether exactly two names stand at `i`, as behind an office: `Trưởng Ban A | Hà Rin`."""
     return run_end(chart, i, 4) == i + 2
 
 
@@ -773,6 +773,8 @@ def _is_counted(chart: Chart, i: int) -> bool:
 
 def _lists_fields(chart: Chart, i: int) -> bool:
     """Whether token `i` stands in a list of fields behind `các Bộ:` (Quốc phòng, Công an)."""
+    if not chart.at("field", i):
+        return False
     k = i - 1
     while k > i - 40 and (chart.word(k) in (",", ":", "và") or chart.word(k).isalpha()):
         if chart.word(k) in ("bộ", "sở") and chart.word(k - 1) == "các":

@@ -56,9 +56,7 @@ _KINDS = folded_words(
 
 
 def _standing(chart: Chart, i: int) -> Candidate | None:
-    """`Thường trực Ban Bí thư`, where one person holds it: in a list of offices or before a name."""
-    if chart.words[i : i + 5] != ["thường", "trực", "ban", "bí", "thư"]:
-        return None
+    """`Thường trực Ban Bí thư` where a person holds it: in a list of offices or before a name."""
     body, rule = find_body(chart, i + 2)
     if chart.word(i - 1) != "," and not (chart.is_name(body) and chart.in_class("surname", body)):
         return None
@@ -358,7 +356,7 @@ _READERS: tuple[tuple[Callable[[Chart, int], Candidate | None], tuple[str, ...]]
     (_ranked, ("title.rank",)),
     (_seated, ("title.seat",)),
     (_plural, ("title", "title.prefix")),
-    (_standing, ("head.organ",)),
+    (_standing, ("title.standing",)),
 )
 """What reads an office, with the classes of which an entry must begin it."""
 
