@@ -52,7 +52,7 @@ _CREDIT = re.compile(
     r"|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
     r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?\Z"
 )
-_BEHIND_CREDIT = re.compile(r"[:/]\s?")
+_BEHIND_CREDIT = frozenset({":", "/"})
 _LONGEST_CREDIT = 24
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
 _REPORTER = re.compile(rf"^({_NAMED})\s?\([\w.+/ -]{{2,20}}\)\s?[-–]", re.MULTILINE)
@@ -398,11 +398,13 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
     for match in _REPORTER.finditer(text):
         if _is_pen_name(match.group(1)):
             take(match.start(1), match.end(1), "person.byline")
-    for mark in _BEHIND_CREDIT.finditer(text):
-        if not _CREDIT.search(text, max(0, mark.start() - _LONGEST_CREDIT), mark.start()):
+    for k in chart.where(_BEHIND_CREDIT):
+        at = chart.starts[k]
+        if not _CREDIT.search(text, max(0, at - _LONGEST_CREDIT), at):
             continue
-        agency = _AGENCY.match(text, mark.end())
-        at = agency.end() if agency else mark.end()
+        at += 2 if text[at + 1 : at + 2].isspace() else 1
+        agency = _AGENCY.match(text, at)
+        at = agency.end() if agency else at
         while name := _CREDITED.match(text, at):
             if not name.group(1).isupper() or " " in name.group(1) or "." in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
