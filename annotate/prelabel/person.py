@@ -10,6 +10,7 @@ from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
 from annotate.text import fold
 
 _LONGEST = 6
+_BEFORE_HOUSE = frozenset({"số", "tại", "ở", "nhà"})
 _ADDRESS = frozenset({"ông", "bà", "anh", "chị", "cô", "chú", "bác", "ngài", "cụ"})
 _PARTICLES = frozenset(
     {
@@ -88,7 +89,7 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
     for i, end in _uncle_ho(chart):
         found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     for i, end in chart.hits("known"):
-        if not _is_place_name(chart, i):
+        if not _is_place_name(chart, i) and not _is_street(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
     for i in chart.capital_numbers:
@@ -249,6 +250,11 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     ):
         return 0, ""
     return end, "person.cue"
+
+
+def _is_street(chart: Chart, i: int) -> bool:
+    """Whether the name at token `i` stands behind the number of a house: `số 46 Trần Phú`."""
+    return chart.word(i - 1).isdigit() and chart.word(i - 2) in _BEFORE_HOUSE
 
 
 def _is_shouted_name(chart: Chart, i: int, end: int) -> bool:

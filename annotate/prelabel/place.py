@@ -6,6 +6,7 @@ from annotate.prelabel.chart import Chart
 
 _LEVEL_NUMBER = re.compile(r"\d{1,2}|[ivx]{1,4}")
 _LONGEST_PLACE = 4
+_ENDS_UNIT = frozenset({",", ".", ";", ")", "\n", ""})
 _FORMS_OF_STATE = frozenset({"cộng", "vương", "liên", "hợp", "đại"})
 _ADDRESSES = frozenset({"ông", "gs", "pgs", "ts", "ths", "bs", "ks", "ls"})
 
@@ -142,7 +143,10 @@ def named_place(chart: Chart, i: int) -> int:
 
 def _has_number(chart: Chart, i: int) -> int:
     """1 where token `i` is the number of a divided unit (`xã Sơn Kim 2`)."""
-    return int(chart.word(i) in ("1", "2", "3", "i", "ii", "iii") and not chart.is_joined(i + 1))
+    number = chart.word(i)
+    if number in ("1", "2", "3", "i", "ii", "iii"):
+        return int(not chart.is_joined(i + 1))
+    return int(len(number) == 1 and number.isdigit() and chart.word(i + 1) in _ENDS_UNIT)
 
 
 def cut_before_person(chart: Chart, i: int, end: int) -> int:

@@ -146,6 +146,8 @@ def _shared(chart: Chart, i: int) -> Candidate | None:
         first = chart.word(at)
         if word == "phó" and first not in ("ban", "văn", "phòng", "đoàn", "trưởng", "công"):
             continue
+        if chart.word(end - 2) == "thủ" and first != "cơ":
+            continue
         if word == "tổng" and first not in ("thanh", "kiểm"):
             continue
         if word == "chánh" and first not in ("văn", "thanh", "tòa", "vp"):
