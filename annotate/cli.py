@@ -7,7 +7,8 @@ data or of a service; 2: wrong usage. Slow imports happen inside the command tha
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,7 +19,7 @@ from annotate.adjudicate import Policy
 from annotate.dataset.exports import ExportFormat
 from annotate.dataset.sentences import TokenConfig
 from annotate.dataset.split import Split, SplitBy
-from annotate.document import Document, read_documents, write_documents
+from annotate.document import Document, check_own, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
 
@@ -99,6 +100,26 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
     yield from track(items, what, console=Console(stderr=True), transient=True)
 
 
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to call with what is being done, how much is done and how much there is; each
+    kind of work has a bar on stderr when that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    tasks: dict[str, TaskID] = {}
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -111,20 +132,26 @@ def server_folder(folder: Path | None) -> Path:
     return Path(base) / "vipol" / "studio"
 
 
-def load_gold(source: str, split: str | None = None) -> list[Document]:
-    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files."""
+def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -> list[Document]:
+    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files.
+
+    With `foreign` also those of imported datasets, with labels and tokens of their own.
+    """
     path = Path(source)
     if path.is_dir() and (path / "README.md").exists():
         from annotate.dataset.load import load_documents
 
-        return load_documents(path, split)
+        documents = load_documents(path, split)
+        for document in () if foreign else documents:
+            check_own(document, source)
+        return documents
     if split:
         raise DataError(f"{source}: --split needs a built dataset, this is none")
     if path.is_dir():
         from annotate.markup import read_source_folder
 
         return read_source_folder(path)
-    return list(read_documents(source, labelled=True))
+    return list(progress(read_documents(source, labelled=True, foreign=foreign), "reading"))
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
@@ -347,9 +374,9 @@ def predict(
     Example: vipol predict model docs.jsonl -o predicted.jsonl
     """
     if split or Path(source).is_dir():
-        write_predictions(model, load_gold(source, split), output, workers)
+        write_predictions(model, load_gold(source, split, foreign=True), output, workers)
     else:
-        write_predictions(model, read_documents(source), output, workers)
+        write_predictions(model, read_documents(source, foreign=True), output, workers)
 
 
 # --- Label Studio ------------------------------------------------------------------------
@@ -696,31 +723,31 @@ def build(
     ] = "balanced",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
 ) -> None:
-    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card.
+    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card with plots.
 
-    Of a folder of mark-up files, dataset.toml in it describes the dataset, and annotations.jsonl
-    in it (some documents, labelled twice) gives the agreement that the card states.
+    A folder of mark-up files, or else source/ in the dataset's folder, may hold dataset.toml
+    (describes the dataset), annotations.jsonl (some documents, labelled by several: the agreement
+    that the card states) and benchmark.json (the scores that scripts/benchmark wrote).
 
     Example: vipol build gold.jsonl -o datasets/party-news
     """
-    from annotate.agreement import measure_agreement
-    from annotate.dataset.build import build_dataset, read_dataset_source
+    from annotate.dataset.build import build_dataset
+    from annotate.dataset.describe import read_description
 
-    about = agreement = None
-    folder = Path(source)
-    if annotator:
-        documents = choose_annotator(source, annotator)
-    elif folder.is_dir():
-        described = read_dataset_source(folder)
-        documents, about = described.documents, described.about
-        twice = folder / "annotations.jsonl"
-        if twice.exists():
-            agreement = measure_agreement(read_documents(twice, labelled=True, annotations=True))
-    else:
-        documents = load_gold(source)
-    report = build_dataset(
-        documents, output, seed=seed, split_by=split_by, about=about, agreement=agreement
-    )
+    documents = choose_annotator(source, annotator) if annotator else load_gold(source)
+    is_markup = Path(source).is_dir() and not (Path(source) / "README.md").exists()
+    described = read_description(Path(source) if is_markup else output / "source")
+    with progress_bars() as advance:
+        report = build_dataset(
+            described.complete(documents),
+            output,
+            seed=seed,
+            split_by=split_by,
+            about=described.about,
+            agreement=described.agreement,
+            benchmark=described.benchmark,
+            progress=advance,
+        )
     say(str(report))
 
 
@@ -758,7 +785,7 @@ def export(
     """
     from annotate.dataset.exports import export_documents
 
-    written = export_documents(load_gold(source, split), output, to, tokens=tokens)
+    written = export_documents(load_gold(source, split, foreign=True), output, to, tokens=tokens)
     say(f"exported {plural(written, 'document')} as {to}")
 
 
@@ -869,7 +896,7 @@ def load_training(sources: list[str], split: str = "train") -> list[Document]:
     documents: list[Document] = []
     for source in sources:
         is_built = (Path(source) / "README.md").exists()
-        documents += load_gold(source, split if is_built else None)
+        documents += load_gold(source, split if is_built else None, foreign=True)
     return documents
 
 
@@ -889,7 +916,13 @@ def load_validation(sources: list[str], named: list[str] | None) -> list[Documen
     """What early stopping looks at: the named files, else the datasets' validation splits."""
     if named:
         return load_training(named, "validation")
-    built = [source for source in sources if (Path(source) / "README.md").exists()]
+    from annotate.dataset.load import has_split
+
+    built = [
+        source
+        for source in sources
+        if (Path(source) / "README.md").exists() and has_split(source, "validation")
+    ]
     return load_training(built, "validation") if built else None
 
 
@@ -976,9 +1009,12 @@ def score(
 
     Example: vipol score gold.jsonl predicted.jsonl
     """
-    from baselines.score import format_scores, score_documents, scores_to_dict
+    from baselines.score import score_documents
+    from baselines.score_table import format_scores, scores_to_dict
 
-    scores = score_documents(load_gold(gold, split), read_documents(predicted, labelled=True))
+    scores = score_documents(
+        load_gold(gold, split, foreign=True), read_documents(predicted, labelled=True, foreign=True)
+    )
     if as_json:
         print_json(scores_to_dict(scores))
     else:

@@ -106,7 +106,7 @@ def _make_room(folder: Path) -> None:
 
 def _run_line(folder: Path, steps: Steps, show: Callable[[str], None]) -> "Server":
     from annotate.agreement import format_agreement
-    from baselines.score import format_scores
+    from baselines.score_table import format_scores
 
     documents = steps.run("clean", lambda: _clean(folder))
     gold = steps.run("gold", lambda: _match_gold(documents))
@@ -306,7 +306,7 @@ def _review(
 
 def _build(gold: list[Document], agreement: "Agreement", folder: Path) -> tuple["BuildReport", str]:
     from annotate.dataset.build import build_dataset
-    from annotate.dataset.card import About
+    from annotate.dataset.describe import About
 
     about = About(pretty_name="vipol demo", sections={"about": _ABOUT})
     report = build_dataset(gold, folder / "dataset", about=about, agreement=agreement)

@@ -17,7 +17,6 @@ of classifiers to maximize F1 measure": half the F1 that is reached).
 import json
 import math
 import random
-import tempfile
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ import numpy as np
 
 from annotate.document import Document, Span, sort_spans
 from annotate.errors import DataError
+from annotate.files import replace_folder
 from annotate.scheme import HOSTS, SCHEME_VERSION, may_contain
 from baselines import Labeller
 from baselines.crf import CrfModel, CrfSettings, load_crf, train_crf
@@ -422,7 +422,6 @@ def is_ensemble_folder(folder: str | Path) -> bool:
 
 
 def _save(report: Retraining, folder: Path) -> None:
-    folder = folder.absolute()
     occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if occupied and not is_ensemble_folder(folder):
         raise DataError(f"{folder}: exists and is no ensemble; name a new folder, or empty it")
@@ -434,20 +433,10 @@ def _save(report: Retraining, folder: Path) -> None:
         "weights": dict(report.weights),
         "report": retraining_to_dict(report),
     }
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            new = Path(scratch, "new")
-            report.crf.save(new / CRF_FOLDER)
-            text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
-            (new / CARD_NAME).write_text(text, encoding="utf-8")
-            if folder.exists():
-                folder.rename(Path(scratch, "old"))
-            new.rename(folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the ensemble cannot be written ({error.strerror}); choose another folder"
-        ) from None
+    with replace_folder(folder) as new:
+        report.crf.save(new / CRF_FOLDER)
+        text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
+        (new / CARD_NAME).write_text(text, encoding="utf-8")
 
 
 def load_ensemble(spec: str, *, rules: Labeller | None = None) -> Labeller:

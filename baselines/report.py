@@ -19,7 +19,8 @@ from annotate.files import open_output
 from annotate.scheme import LABELS, LAYERS
 from annotate.tokens import split_sentences, tokenize
 from baselines.mistakes import KINDS, Kind, Mistake, count_confusions, find_mistakes
-from baselines.score import Figures, Scores, Table, match_documents, order_labels, scores_to_dict
+from baselines.score import Figures, Scores, Table, match_documents, order_labels
+from baselines.score_table import scores_to_dict
 
 CONTEXT = 60
 """Characters shown on either side of a mistake."""

@@ -83,5 +83,5 @@ def test_the_rules_are_a_labeller():
 def test_names_nobody_knows(tmp_path: Path):
     with pytest.raises(DataError, match="known: rules, underthesea, or the folder"):
         load_labeller("phobert")
-    with pytest.raises(DataError, match="no CRF model"):
+    with pytest.raises(DataError, match="no model"):
         load_labeller(str(tmp_path))

@@ -10,7 +10,8 @@ from annotate.document import Document
 from annotate.errors import DataError
 from annotate.markup import parse_markup
 from baselines.report import EXAMPLES_PER_KIND, count_data, write_report
-from baselines.score import score_documents, scores_to_dict
+from baselines.score import score_documents
+from baselines.score_table import scores_to_dict
 
 GOLD = (
     "Đồng chí [Trần Quốc Minh]{PERSON}, [Bí thư [Huyện ủy Sơn Hà]{ORG}]{POSITION},\n"

@@ -15,13 +15,8 @@ from annotate.markup import parse_markup
 from annotate.scheme import LABEL_NAMES
 from annotate.tokens import tokenize
 from baselines.mistakes import count_confusions, find_mistakes
-from baselines.score import (
-    Figures,
-    format_scores,
-    match_documents,
-    score_documents,
-    scores_to_dict,
-)
+from baselines.score import Figures, match_documents, score_documents
+from baselines.score_table import format_scores, scores_to_dict
 
 GOLD = (
     "Đồng chí [Trần Quốc Minh]{PERSON}, [Bí thư [Huyện ủy Sơn Hà]{ORG}]{POSITION}, "

@@ -4,7 +4,7 @@ from annotate.document import Span, find_edge_problem
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart
 from annotate.prelabel.score import score_of
-from annotate.scheme import may_contain
+from annotate.scheme import HOSTS, may_contain
 
 _RANK = {"DOCUMENT_REF": 0, "POSITION": 1, "ORG": 2, "DATE": 3, "PERSON": 4}
 
@@ -12,23 +12,17 @@ _RANK = {"DOCUMENT_REF": 0, "POSITION": 1, "ORG": 2, "DATE": 3, "PERSON": 4}
 def resolve(chart: Chart, candidates: list[Candidate]) -> tuple[Span, ...]:
     """A legal set of spans: the longer candidate wins over the shorter that crosses it or
     lies in it, unless it may hold it; equal lengths go by label."""
-    ordered = sorted(dict.fromkeys(candidates), key=lambda c: (c.start, -c.end, _RANK[c.label]))
-    outer: list[Candidate] = []
-    for candidate in ordered:
-        if outer and candidate.start < outer[-1].end:
-            last = outer[-1]
-            if candidate.end <= last.end:
-                continue
-            continue
-        outer.append(candidate)
+    ordered = sorted(candidates, key=lambda c: (c.start, -c.end, _RANK[c.label]))
     spans: list[Span] = []
-    by_start = ordered
-    k = 0
-    for host in outer:
+    outer_end = 0
+    for k, host in enumerate(ordered):
+        if host.start < outer_end:
+            continue
+        outer_end = host.end
         spans.append(_span(chart, host))
-        while k < len(by_start) and by_start[k].start < host.start:
-            k += 1
-        guests = host.inner if host.label == "POSITION" else tuple(_inside(by_start, k, host))
+        if host.label not in HOSTS:
+            continue
+        guests = host.inner if host.label == "POSITION" else _inside(ordered, k, host)
         reach = host.start
         for guest in sorted(guests, key=lambda g: (g.start, -g.end)):
             same = (guest.start, guest.end) == (host.start, host.end)
@@ -40,9 +34,10 @@ def resolve(chart: Chart, candidates: list[Candidate]) -> tuple[Span, ...]:
 
 
 def _inside(ordered: list[Candidate], k: int, host: Candidate) -> list[Candidate]:
+    """The candidates from number `k` on that lie in `host`, itself among them."""
     found = []
     while k < len(ordered) and ordered[k].start < host.end:
-        if ordered[k].end <= host.end and ordered[k].start >= host.start:
+        if ordered[k].end <= host.end:
             found.append(ordered[k])
         k += 1
     return found
