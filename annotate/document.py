@@ -6,15 +6,14 @@ One line of a Document file:
 
 `start` and `end` are code points into `text`, end exclusive. `text` is in NFC and is not
 changed by anything after `vipol clean`. An entity also has `source` and `score` where known.
+A document of others' data (`vipol import conll`) has their labels and tokens beside:
+
+    "foreign": {"labels": ["AGE", "NAME"], "tokens": [[[0, 3], [4, 9]], [[10, 14]]]}
 
 Keys of `meta` with a fixed meaning: title, published (ISO 8601), byline, source, url, licence,
 genre; of an annotation: annotator, guideline_version, and what `annotate.studio.pull` adds; of
 adjudicated gold: annotators (whose versions were compared), decided_by (the reviewer, or
 `policy:` and the policy's name) and, of a reviewer's decision, decided_at.
-
-A document of others' data (`vipol import conll`) has their labels and tokens beside:
-
-    "foreign": {"labels": ["AGE", "NAME"], "tokens": [[[0, 3], [4, 9]], [[10, 14]]]}
 """
 
 import json

@@ -8,7 +8,7 @@ Vectors made from unlabelled text may fill the embeddings. Importing this module
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,6 @@ from baselines.training import (
     Progress,
     TaggedSentence,
     check_output,
-    check_training_documents,
-    has_words,
     labels_of_card,
     read_card,
     read_training,
@@ -266,17 +264,13 @@ def train_bilstm(
         epochs, batch_size, learning_rate, patience=patience, weight_decay=0.0, warmup=0.05
     )
     check_output(output, KIND)
-    data = read_training(documents, labels)
-    tagged, label_set, _ = data
-    if validation is not None:
-        check_training_documents(validation, what="validate on")
+    data = read_training(documents, labels, validation)
+    tagged, label_set, counts = data
     known: dict[str, list[float]] = {}
     if unlabelled is not None:
         from baselines.vectors import build_vectors
 
-        known = build_vectors(
-            unlabelled, words=has_words(tagged), size=settings.word_size, seed=seed
-        )
+        known = build_vectors(unlabelled, words=counts.words, size=settings.word_size, seed=seed)
     sentences = [sentence for page in tagged for sentence in page]
     words, characters, rare = _count_forms(sentences, settings.min_count, known)
     entries = read_lexicons() if lexicon is None else list(lexicon)
@@ -341,14 +335,13 @@ def _fill_embeddings(
                     network.words.weight[number] = torch.tensor(known[word])
 
 
-def load_bilstm(folder: str | Path, known_labels: Collection[str] | None = None) -> BilstmModel:
+def load_bilstm(folder: str | Path) -> BilstmModel:
     """The model of a folder that `train_bilstm` wrote, on a GPU where there is one.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder
-    is no such model, is damaged, is of another format, or has other labels.
+    Raises DataError where the folder is no such model, is damaged, or is of another format.
     """
     folder = Path(folder)
-    card = read_card(folder, KIND, known_labels)
+    card = read_card(folder, KIND)
     try:
         content: dict[str, Any] = json.loads((folder / WORDS_NAME).read_text(encoding="utf-8"))
         entries = [Entry(text, label, WORDS_NAME) for label, text in content["lexicon"]]

@@ -11,7 +11,7 @@ host held in training, is dropped; nothing else can break the scheme.
 
 import random
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from annotate.document import Document, Span, sort_spans
+from annotate.document import Document, Span, sort_spans, token_sentences
 from annotate.errors import DataError
 from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.tags import tags_to_spans
@@ -40,11 +40,11 @@ from baselines.training import (
     TaggedSentence,
     TrainingCounts,
     batch_documents,
-    has_words,
+    check_output,
+    check_tokens,
     labels_of_card,
     measure_validation,
     read_card,
-    read_sentences,
     read_training,
     write_model,
 )
@@ -57,12 +57,14 @@ KIND = "vipol-crf"
 class CrfSettings:
     """Settings of the training (L-BFGS with elastic net, as CRFsuite names them).
 
-    c1, c2: weights of the L1 and the L2 penalty. max_iterations: of L-BFGS.
+    c1, c2: weights of the L1 and the L2 penalty. max_iterations: of L-BFGS. without: names of
+    features (what stands before the `=`; see `baselines.features`) that are left out.
     """
 
     c1: float = 0.05
     c2: float = 0.05
     max_iterations: int = 100
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,12 @@ class CrfModel:
         """The documents with the model's spans, in order: `label_document` for many, several
         times as fast where documents are short."""
         for batch in batch_documents(documents):
-            for document, spans in zip(batch, self._taggers.label(batch), strict=True):
+            for document, spans in zip(batch, self.label_batch(batch), strict=True):
                 yield document.with_spans(spans)
+
+    def label_batch(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
+        """The spans of each document, all documents at once."""
+        return self._taggers.label(documents) if documents else []
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all; a model that is there is replaced.
@@ -136,13 +142,13 @@ def _files_of(model: CrfModel) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if data}
 
 
-def load_crf(folder: str | Path, known_labels: Collection[str] | None = None) -> CrfModel:
+def load_crf(folder: str | Path) -> CrfModel:
     """The model of a folder that `CrfModel.save` wrote.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder is
-    none, is damaged, is of another version of the features or the format, or has other labels.
+    Raises DataError where the folder is none, is damaged, or is of another version of the features
+    or the format.
     """
-    card = read_card(folder, KIND, known_labels)
+    card = read_card(folder, KIND)
     if card.get("features") != FEATURE_VERSION:
         raise DataError(
             f"{folder}: a model of features {card.get('features')}, wanted {FEATURE_VERSION}; "
@@ -156,7 +162,9 @@ def load_crf(folder: str | Path, known_labels: Collection[str] | None = None) ->
             lexicon=files.get("lexicon.tsv", b""),
             clusters=files.get("clusters.tsv", b""),
             labels=labels_of_card(card),
-            settings=CrfSettings(**card["settings"]),
+            settings=CrfSettings(
+                **card["settings"] | {"without": tuple(card["settings"]["without"])}
+            ),
             seed=card["seed"],
             training=TrainingCounts(**card["training"]),
             validation=card["validation"],
@@ -178,9 +186,10 @@ def train_crf(
     lexicon: Sequence[Entry] | None = None,
     unlabelled: Iterable[str] | None = None,
     validation: Sequence[Document] | None = None,
+    output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> CrfModel:
-    """Train both layers on labelled documents.
+    """Train both layers on labelled documents, and write the model folder `output` if one is named.
 
     The seed orders the documents; L-BFGS itself has no chance in it, so the same documents and
     seed give the same bytes. `labels` are labels that must occur; `lexicon` are the lists whose
@@ -188,17 +197,19 @@ def train_crf(
     texts whose word clusters become features (`baselines.vectors`). The scores on `validation`
     go into the card. `progress` is called with the iterations done and all that there may be.
 
-    Raises DataError for documents that will not do (see `read_training`), and for too little
-    unlabelled text.
+    Raises DataError for documents that will not do (see `read_training`), too little unlabelled
+    text, and an output that holds something else.
     """
     settings = settings or CrfSettings()
-    tagged, label_set, counts = read_training(documents, labels)
+    if output is not None:
+        check_output(output, KIND)
+    tagged, label_set, counts = read_training(documents, labels, validation)
     entries = read_lexicons() if lexicon is None else list(lexicon)
     clusters: dict[str, tuple[str, ...]] = {}
     if unlabelled is not None:
         from baselines.vectors import build_clusters, build_vectors
 
-        vectors = build_vectors(unlabelled, words=has_words(tagged), seed=seed)
+        vectors = build_vectors(unlabelled, words=counts.words, seed=seed)
         clusters = build_clusters(vectors, seed=seed)
     reader = TokenReader(Lexicon(entries), clusters)
     layers = 2 if label_set.inner else 1
@@ -208,7 +219,7 @@ def train_crf(
     ]
     for number in random.Random(seed).sample(range(len(tagged)), len(tagged)):
         if tagged[number]:
-            _add_document(trainers, reader, tagged[number], label_set)
+            _add_document(trainers, reader, tagged[number], label_set, frozenset(settings.without))
     model = CrfModel(
         outer=trainers[0].train(),
         inner=trainers[1].train() if label_set.inner else None,
@@ -224,6 +235,8 @@ def train_crf(
     if validation:
         found = measure_validation(validation, model.label_documents(validation))
         model = replace(model, validation=found)
+    if output is not None:
+        model.save(output)
     return model
 
 
@@ -232,6 +245,7 @@ def _add_document(
     reader: TokenReader,
     sentences: Sequence[TaggedSentence],
     labels: LabelSet,
+    without: frozenset[str],
 ) -> None:
     """Append the sentences of a document to the outer, their hosts to the inner trainer."""
     outer_tags, inner_tags = labels.tags("outer"), labels.tags("inner")
@@ -241,6 +255,8 @@ def _add_document(
     for sentence in sentences:
         last = first + len(sentence.tokens)
         rows = full_rows(tokens, first, last)
+        if without:
+            rows = [[name for name in row if name.partition("=")[0] not in without] for row in rows]
         trainers[0].append(rows, [outer_tags[tag] for tag in sentence.outer])
         for host in sentence.hosts:
             more = host_rows(host.last - host.first, labels.hosts[host.label])
@@ -266,7 +282,8 @@ class _Trainer:
                     progress(done + info["num"], layers * settings.max_iterations)
 
         self._trainer: Any = Trainer(algorithm="lbfgs", verbose=False)
-        self._trainer.set_params(asdict(settings))
+        names = ("c1", "c2", "max_iterations")
+        self._trainer.set_params({name: getattr(settings, name) for name in names})
         self.append = self._trainer.append
 
     def train(self) -> bytes:
@@ -296,6 +313,7 @@ class _Taggers:
 
     def __init__(self, model: CrfModel) -> None:
         self._labels = model.labels
+        self._training = model.training
         lexicon = Lexicon(_parse_lexicon(model.lexicon))
         self._reader = TokenReader(lexicon, _parse_clusters(model.clusters))
         files = [model.outer] if model.inner is None else [model.outer, model.inner]
@@ -303,10 +321,9 @@ class _Taggers:
         self._weights = Weights(self._chains)
 
     def label(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
+        check_tokens(documents, self._training)
         pages = [_Page(self._reader, document) for document in documents]
-        emissions = self._weights.split(
-            np.concatenate([page.emissions(self._weights) for page in pages])
-        )
+        emissions = self._weights.split(self._emissions(pages))
         spans: list[list[Span]] = [[] for _ in pages]
         hosts: list[_Host] = []
         place = 0
@@ -325,6 +342,20 @@ class _Taggers:
             for host, guest in self._find_guests(hosts, emissions[1]):
                 spans[host.page].append(guest)
         return [sort_spans(of_page) for of_page in spans]
+
+    def _emissions(self, pages: Sequence["_Page"]) -> Floats:
+        """Summed weights of the features of all tokens, in every chain."""
+        lengths = [last - first for page in pages for first, last in page.ranges]
+        sentences = np.repeat(np.arange(len(lengths)), lengths)
+        rows = (
+            row
+            for page in pages
+            for first, last in page.ranges
+            for row in context_rows(page.tokens, first, last)
+        )
+        words = [word for page in pages for word in page.tokens.words]
+        listings = [listing for page in pages for listing in page.tokens.listings]
+        return self._weights.of_forms((words, listings), sentences) + self._weights.of_rows(rows)
 
     def _find_guests(
         self, hosts: Sequence[_Host], emissions: Floats
@@ -354,20 +385,10 @@ class _Page:
     __slots__ = ("ranges", "tokens")
 
     def __init__(self, reader: TokenReader, document: Document) -> None:
-        sentences = read_sentences(document)
+        sentences = token_sentences(document)
         self.tokens = reader.read(document.text, [token for one in sentences for token in one])
         ends = accumulate(map(len, sentences))
         self.ranges = [(end - len(one), end) for one, end in zip(sentences, ends, strict=True)]
-
-    def emissions(self, weights: Weights) -> Floats:
-        """Summed weights of the features of all tokens, in every chain."""
-        lengths = [last - first for first, last in self.ranges]
-        sentences = np.repeat(np.arange(len(lengths)), lengths)
-        rows = [
-            row for first, last in self.ranges for row in context_rows(self.tokens, first, last)
-        ]
-        columns = (self.tokens.words, self.tokens.listings)
-        return weights.of_forms(columns, sentences) + weights.of_rows(rows)
 
 
 def _tags_and_chances(

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from annotate.document import Document, Span, sort_spans
+from annotate.document import Document, Span, sort_spans, token_sentences
 from annotate.errors import DataError
 from annotate.tags import tags_to_spans
 from annotate.tokens import Offsets
@@ -30,8 +30,8 @@ from baselines.training import (
     Point,
     TrainingCounts,
     batch_documents,
+    check_tokens,
     draw_curve,
-    read_sentences,
     write_model,
 )
 
@@ -305,12 +305,18 @@ class NeuralModel:
         Raises DataError where the memory does not suffice.
         """
         for chunk in batch_documents(documents):
-            with memory_errors(batch_size):
-                spans = label_chunk(
-                    self.network, self.reader, self.labels, chunk, self.source, batch_size
-                )
-            for document, found in zip(chunk, spans, strict=True):
-                yield document.with_spans(found)
+            for document, spans in zip(chunk, self.label_batch(chunk, batch_size), strict=True):
+                yield document.with_spans(spans)
+
+    def label_batch(
+        self, documents: Sequence[Document], batch_size: int = 32
+    ) -> list[tuple[Span, ...]]:
+        """The spans of each document; see `label_documents`."""
+        check_tokens(documents, self.training)
+        with memory_errors(batch_size):
+            return label_chunk(
+                self.network, self.reader, self.labels, documents, self.source, batch_size
+            )
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all; a model that is there is replaced.
@@ -373,7 +379,7 @@ def label_chunk(
     sentences = [
         (number, tokens, reader.read(document.text, tokens))
         for number, document in enumerate(documents)
-        for tokens in read_sentences(document)
+        for tokens in token_sentences(document)
     ]
     spans: list[list[Span]] = [[] for _ in documents]
     order = sorted(range(len(sentences)), key=lambda place: len(sentences[place][1]))

@@ -17,12 +17,12 @@ intervals over documents (`baselines.resampling`).
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from annotate.document import Document, Span, split_layers
+from annotate.document import Document, Span, labels_of, split_layers
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
@@ -47,9 +47,6 @@ NAMED_IN_ERRORS = 5
 
 _CHUNK = 200
 """Least tokens of a piece of tags given to seqeval; see `_pieces`."""
-
-Tokenizer = Callable[[Document], Sequence[Offsets]]
-"""From a document to the tokens that its tags stand over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +146,8 @@ def match_documents(
     """Pairs of gold and predicted document of one id, in the order of gold.
 
     Raises DataError naming the documents where an id comes twice, where one side lacks a
-    document that the other has, where the texts differ, and for no documents at all.
+    document that the other has, where texts or tokens differ, where the predictions have labels
+    that gold does not know, and for no documents at all.
     """
     gold_by_id = _by_id(gold, "the gold documents")
     predicted_by_id = _by_id(predicted, "the predictions")
@@ -173,6 +171,16 @@ def match_documents(
             f"the predictions have another text than gold in {_name([d.id for d in changed])} "
             f"({first.id} differs from character {place}); predict the gold file itself"
         )
+    for one, other in pairs:
+        if unknown := {span.label for span in other.spans}.difference(labels_of(one)):
+            raise DataError(
+                f"the predictions have the label {min(unknown)} in {one.id}; gold knows "
+                f"{', '.join(labels_of(one))}: predict with a model of these labels"
+            )
+        if other.foreign and _tokens_of(other) != _tokens_of(one):
+            raise DataError(
+                f"the predictions have other tokens than gold in {one.id}; predict the gold itself"
+            )
     return pairs
 
 
@@ -182,25 +190,20 @@ def score_documents(
     *,
     split: str | None = None,
     train: Iterable[Document] | None = None,
-    tokens: Tokenizer | None = None,
-    token_name: str = "syllable",
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Scores:
     """Figures of `predicted` against `gold`, matched by id in any order.
 
     split: of which split gold is, for the signature. train: the documents of the training, so that
-    mentions seen and unseen are told apart. tokens: where they are not syllable tokens; token_name
-    is what the signature calls them.
+    mentions seen and unseen are told apart. Documents of others are scored over their own tokens.
 
-    Raises DataError where the two sides are not the same documents and texts (see
+    Raises DataError where the two sides are not the same documents, texts and labels (see
     `match_documents`) and where the spans of a document overlap within a layer.
     """
     pairs = match_documents(gold, predicted)
-    mentions = None
-    if train is not None:
-        mentions = collect_mentions(train)
-    counter = _Counter(tokens or (lambda document: tokenize(document.text)), mentions)
+    mentions = None if train is None else collect_mentions(train)
+    counter = _Counter(mentions)
     for gold_document, predicted_document in pairs:
         counter.add(gold_document, predicted_document)
     if len(pairs) < 2:
@@ -220,18 +223,19 @@ def score_documents(
         partial={scheme: sums.partial(scheme) for scheme in SCHEMES},
         slices=sums.slices(seen=mentions is not None),
         inexpressible=tuple(counter.lost),
-        signature=_sign(token_name, split, (one for one, _ in pairs)),
+        signature=_sign(split, [one for one, _ in pairs]),
         resamples=resamples,
         tally=counter.tally,
     )
 
 
-def _sign(token_name: str, split: str | None, gold: Iterable[Document]) -> str:
+def _sign(split: str | None, gold: Sequence[Document]) -> str:
     from importlib.metadata import version
 
     return (
-        f"seqeval:{version('seqeval')}|mode:strict|scheme:IOB2|tokens:{token_name}|"
-        f"split:{split or 'all'}|data:{hash_gold(gold)[:12]}"
+        f"seqeval:{version('seqeval')}|mode:strict|scheme:IOB2|"
+        f"tokens:{'own' if any(one.foreign for one in gold) else 'syllable'}|"
+        f"split:{split or 'all'}|data:{hash_gold(gold)[:8]}"
     )
 
 
@@ -291,20 +295,19 @@ _SIDES = ("gold", "predicted", "correct")
 class _Counter:
     """Counts the pairs of documents that are added, one by one, into a tally."""
 
-    def __init__(self, tokenizer: Tokenizer, mentions: Mentions | None) -> None:
+    def __init__(self, mentions: Mentions | None) -> None:
         self.tally = Tally()
         self.tokens = 0
         self.lost: list[Inexpressible] = []
         self.tags: dict[Layer, tuple[list[list[str]], list[list[str]]]] = {
             layer: ([], []) for layer in LAYERS
         }
-        self._tokenize = tokenizer
         self._bin_seen = None if mentions is None else make_seen_bin(mentions)
 
     def add(self, gold: Document, predicted: Document) -> None:
         """Count one pair."""
         counts: Counter[Key] = Counter()
-        tokens = self._tokenize(gold)
+        tokens = _tokens_of(gold)
         self.tokens += len(tokens)
         gold_layers, predicted_layers = split_layers(gold.spans), split_layers(predicted.spans)
         for layer in LAYERS:
@@ -384,6 +387,12 @@ class _Counter:
                 for what, holds in zip(_SIDES, sides, strict=True):
                     if holds:
                         counts[name, row, what] += 1
+
+
+def _tokens_of(document: Document) -> list[Offsets]:
+    if document.foreign is None:
+        return tokenize(document.text)
+    return [token for sentence in document.foreign.tokens for token in sentence]
 
 
 def _keys(spans: Iterable[Span]) -> set[tuple[int, int, str]]:

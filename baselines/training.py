@@ -10,17 +10,24 @@ import hashlib
 import json
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotate.document import Document, Span, document_to_line, split_layers
+from annotate.document import (
+    Document,
+    Span,
+    document_to_line,
+    labels_of,
+    split_layers,
+    token_sentences,
+)
 from annotate.errors import DataError
 from annotate.files import replace_folder
 from annotate.scheme import LAYERS, SCHEME_VERSION, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
-from annotate.tokens import Offsets, split_sentences, tokenize
+from annotate.tokens import Offsets
 
 FORMAT = 2
 CARD_NAME = "model.json"
@@ -35,10 +42,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainingCounts:
-    """What a model was trained on. `entities` counts by layer and label; `inexpressible` are
-    entities that no token border allows to tag, `merged` sentence borders inside an entity,
-    which were taken away."""
+    """What a model was trained on. `words`: whether its tokens are words (others' data), not
+    syllables; `entities` counts by layer and label; `inexpressible` are entities that no token
+    border allows to tag, `merged` sentence borders inside an entity, which were taken away;
+    `sha256` is that of the documents."""
 
+    words: bool
     documents: int
     sentences: int
     tokens: int
@@ -88,28 +97,24 @@ class TaggedSentence:
     hosts: list[Host]
 
 
-def read_sentences(document: Document) -> list[list[Offsets]]:
-    """The syllable tokens of each sentence of a document. Each token is in exactly one."""
-    tokens = tokenize(document.text)
-    starts = [start for start, _ in tokens]
-    return [
-        tokens[bisect_left(starts, start) : bisect_left(starts, end)]
-        for start, end in split_sentences(document.text)
-    ]
-
-
 def read_training(
-    documents: Sequence[Document], labels: Sequence[str] = ()
+    documents: Sequence[Document],
+    labels: Sequence[str] = (),
+    validation: Sequence[Document] | None = None,
 ) -> tuple[list[list[TaggedSentence]], LabelSet, TrainingCounts]:
     """The tagged sentences of each labelled document, the labels found, and what was counted.
 
     A sentence border inside an outer span is taken away. A span that no token border allows to
-    tag is left out and counted, and so is one whose host is. `labels` are labels that must occur.
+    tag is left out and counted, and so is one whose host is. `labels` are labels that must occur;
+    `validation` documents are checked like those to train on.
 
-    Raises DataError for no documents, an id that comes twice, no outer entity that can be
-    tagged, or a wanted label without an entity.
+    Raises DataError for no documents, one that comes twice, several label sets, no outer entity
+    that can be tagged, or a wanted label without an entity.
     """
     check_training_documents(documents, labels)
+    if validation is not None:
+        check_training_documents(validation, what="validate on")
+        _check_label_sets([documents[0], *validation], "train and validate on")
     pages = [_read_page(document) for document in documents]
     entities: dict[Layer, Counter[str]] = {
         "outer": Counter(span.label for page in pages for span in page.outer),
@@ -131,6 +136,7 @@ def read_training(
     )
     tagged = [list(_tag_sentences(page, label_set)) for page in pages]
     counts = TrainingCounts(
+        words=any(map(has_words, documents)),
         documents=len(documents),
         sentences=sum(map(len, tagged)),
         tokens=sum(len(sentence.tokens) for page in tagged for sentence in page),
@@ -156,7 +162,7 @@ class _Page:
 
 
 def _read_page(document: Document) -> _Page:
-    sentences = read_sentences(document)
+    sentences = token_sentences(document)
     tokens = [token for sentence in sentences for token in sentence]
     layers = split_layers(document.spans)
     kept = {layer: _expressible(tokens, layers[layer]) for layer in LAYERS}
@@ -219,29 +225,42 @@ def merge_sentences(
     return merged
 
 
-def has_words(tagged: Iterable[Iterable[TaggedSentence]]) -> bool:
-    """Whether the tokens of the sentences are words: one of them holds a space."""
-    return any(
-        " " in sentence.text[start:end]
-        for page in tagged
-        for sentence in page
-        for start, end in sentence.tokens
+def has_words(document: Document) -> bool:
+    """Whether the tokens that a document brings are words: one of them holds a space."""
+    return document.foreign is not None and any(
+        " " in document.text[start:end]
+        for sentence in document.foreign.tokens
+        for start, end in sentence
     )
+
+
+def check_tokens(documents: Iterable[Document], training: TrainingCounts) -> None:
+    """Raise DataError for documents whose tokens are not of the kind that a model knows."""
+    for document in documents:
+        found, wanted = has_words(document), training.words
+        if (found and not wanted) or (wanted and document.foreign is None):
+            kinds = ("words", "syllables") if wanted else ("syllables", "words")
+            raise DataError(
+                f"document {document.id}: its tokens are {kinds[1]}, the model was trained on "
+                f"{kinds[0]}; train one on tokens of the same kind"
+            )
 
 
 def check_training_documents(
     documents: Sequence[Document], labels: Sequence[str] = (), what: str = "train on"
 ) -> None:
-    """Raise DataError for no documents, an id that comes twice, no entity at all, or a label of
-    `labels` without an entity."""
+    """Raise DataError for no documents, one that comes twice, documents of several label sets, no
+    entity at all, or a label of `labels` without an entity."""
     if not documents:
         raise DataError(f"no documents to {what}; give at least one labelled document")
-    repeated = [id for id, n in Counter(document.id for document in documents).items() if n > 1]
+    seen = Counter((document.id, document.text) for document in documents)
+    repeated = [id for (id, _), count in seen.items() if count > 1]
     if repeated:
         raise DataError(
             f"the document {repeated[0]} stands twice among the {len(documents)} to {what}; "
             "give each document once"
         )
+    _check_label_sets(documents, what)
     found = {span.label for document in documents for span in document.spans}
     if not found:
         raise DataError(
@@ -253,6 +272,17 @@ def check_training_documents(
             f"no entity of {', '.join(missing)} among the {len(documents)} documents to {what}; "
             "add documents that have some, or leave the label out"
         )
+
+
+def _check_label_sets(documents: Sequence[Document], what: str) -> None:
+    first = documents[0]
+    for document in documents:
+        if labels_of(document) != labels_of(first):
+            raise DataError(
+                f"the documents to {what} have several label sets: {first.id} has "
+                f"{', '.join(labels_of(first))}; {document.id} has "
+                f"{', '.join(labels_of(document))}; give data of one label set"
+            )
 
 
 def batch_documents(
@@ -403,13 +433,10 @@ def _hash_files(folder: Path) -> dict[str, str]:
     return hashes
 
 
-def read_card(
-    folder: str | Path, kind: str, known_labels: Collection[str] | None = None
-) -> dict[str, Any]:
+def read_card(folder: str | Path, kind: str) -> dict[str, Any]:
     """The card of a model folder whose files are those that were saved.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder
-    is no model of this kind, is damaged, is of another format, or has other labels.
+    Raises DataError where the folder is no model of this kind, is damaged, or is of another format.
     """
     path = Path(folder, CARD_NAME)
     found = model_kind(folder)
@@ -423,7 +450,7 @@ def read_card(
         )
     try:
         wanted: dict[str, str] = dict(card["files"])
-        labels = labels_of_card(card)
+        labels_of_card(card)
         hashes = _hash_files(Path(folder))
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a damaged model ({error!r}); train it again") from None
@@ -433,13 +460,6 @@ def read_card(
         if hashes[name] != digest:
             raise DataError(
                 f"{Path(folder, name)}: not the file that was saved; train the model again"
-            )
-    if known_labels is not None:
-        strange = sorted({*labels.outer, *labels.inner}.difference(known_labels))
-        if strange:
-            raise DataError(
-                f"{folder}: a model of another label set; it has {', '.join(strange)}, "
-                f"wanted are {', '.join(sorted(known_labels))}; train one on these labels"
             )
     return card
 

@@ -13,7 +13,7 @@ vector from the window in which it is farthest from an edge. Importing this modu
 
 import json
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,6 @@ from baselines.training import (
     LabelSet,
     Progress,
     check_output,
-    check_training_documents,
     labels_of_card,
     read_card,
     read_training,
@@ -123,10 +122,11 @@ def plan_windows(sizes: Sequence[int], capacity: int) -> tuple[list[Window], lis
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The windows of a sentence (piece numbers with the special ones), and for each token its
-    window, the place of its piece there, and its place among the tokens of that piece."""
+    """The windows of a sentence (piece numbers with the special ones), and for each token its unit,
+    its window, the place of its piece there, and its place among the tokens of that piece."""
 
     windows: list[list[int]]
+    unit: list[int]
     window: list[int]
     piece: list[int]
     place: list[int]
@@ -201,13 +201,14 @@ class TransformerReader(Reader):
                 numbers += pieces[unit][0]
             ready.append(numbers + self._after)
             begins.append(begin)
-        read = _Read(ready, [], [], [])
+        read = _Read(ready, [], [], [], [])
         for unit, (_, token_starts) in enumerate(spelt):
             before = place = -1
             for token_start in token_starts:
                 piece = max(bisect_right(pieces[unit][1], token_start) - 1, 0)
                 place = place + 1 if piece == before else 0
                 before = piece
+                read.unit.append(unit)
                 read.window.append(owners[unit])
                 read.piece.append(begins[owners[unit]][unit] + piece)
                 read.place.append(min(place, LAST_PLACE))
@@ -362,9 +363,7 @@ def train_transformer(
         accumulate=accumulate,
     )
     check_output(output, KIND)
-    data = read_training(documents, labels)
-    if validation is not None:
-        check_training_documents(validation, what="validate on")
+    data = read_training(documents, labels, validation)
     torch.manual_seed(seed)
     with memory_errors(batch_size):
         encoder, reader = load_encoder(model, positions)
@@ -390,19 +389,16 @@ def train_transformer(
     )
 
 
-def load_transformer(
-    folder: str | Path, known_labels: Collection[str] | None = None
-) -> TransformerModel:
+def load_transformer(folder: str | Path) -> TransformerModel:
     """The model of a folder that `train_transformer` wrote, on a GPU where there is one.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder
-    is no such model, is damaged, is of another format, or has other labels.
+    Raises DataError where the folder is no such model, is damaged, or is of another format.
     """
     from transformers import AutoConfig, AutoModel
 
     folder = Path(folder)
-    card = read_card(folder, KIND, known_labels)
-    with _load_errors(str(folder)):
+    card = read_card(folder, KIND)
+    with load_errors(str(folder)):
         config = AutoConfig.from_pretrained(folder / ENCODER_NAME)
         tokenizer = load_tokenizer(str(folder / ENCODER_NAME), config)
         encoder = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
@@ -429,7 +425,7 @@ def load_encoder(model: str, positions: int | None = None) -> tuple[nn.Module, T
     """
     from transformers import AutoConfig, AutoModel
 
-    with _load_errors(model):
+    with load_errors(model):
         config = AutoConfig.from_pretrained(model)
         tokenizer = load_tokenizer(model, config)
         encoder = AutoModel.from_pretrained(model, config=config, dtype=torch.float32)
@@ -487,7 +483,8 @@ def _without_pooler(encoder: Any) -> nn.Module:
 
 
 @contextmanager
-def _load_errors(model: str) -> Iterator[None]:
+def load_errors(model: str) -> Iterator[None]:
+    """Say in one line why a model could not be loaded."""
     from safetensors import SafetensorError
 
     try:

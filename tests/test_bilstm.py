@@ -25,6 +25,7 @@ from annotate.tokens import tokenize  # noqa: E402
 from baselines.bilstm import BilstmModel, BilstmSettings, load_bilstm, train_bilstm  # noqa: E402
 from baselines.chain import may_follow  # noqa: E402
 from baselines.fit import FitSettings, checkpoint_folder  # noqa: E402
+from baselines.foreign import load_labeller  # noqa: E402
 from baselines.neural import Chain, mask_of, pad  # noqa: E402
 from baselines.score import score_documents  # noqa: E402
 from baselines.training import Point, draw_curve, model_kind, read_training  # noqa: E402
@@ -143,7 +144,7 @@ def test_the_same_at_any_batch_size(model: BilstmModel, documents: list[Document
 
 def test_save_and_load(model: BilstmModel, documents: list[Document], tmp_path: Path):
     model.save(tmp_path / "again")
-    loaded = load_bilstm(tmp_path / "again", known_labels=LABEL_NAMES)
+    loaded = load_bilstm(tmp_path / "again")
     assert list(loaded.label_documents(documents)) == list(model.label_documents(documents))
     assert (loaded.labels, loaded.training, loaded.history, loaded.settings) == (
         model.labels,
@@ -305,7 +306,7 @@ def test_other_labels_in_one_layer(tmp_path: Path):
     assert [span.key for span in model.label_document(document)] == spans
     assert model.network.head.inner is None
     with pytest.raises(DataError, match="another label set; it has LOC, PATIENT"):
-        load_bilstm(tmp_path / "m", known_labels=LABEL_NAMES)
+        load_labeller(str(tmp_path / "m"))
 
 
 # --- folders ----------------------------------------------------------------------------

@@ -2,17 +2,25 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import compress, count
+from typing import TypeVar
 
 from annotate.prelabel.lexicon import Lexicon, Match, has_capitals, load_lexicon
 from annotate.text import fold
-from annotate.tokens import SYLLABLE
+from annotate.tokens import read_syllables
 
-_TOKEN = re.compile("(" + SYLLABLE.pattern.replace(r"|\S", r"|\n|\S") + ")")
+R = TypeVar("R")
+
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
+_BREAK = re.compile(r"(?:(?<=[^\W_])|(?<=,))\n(?=[^\W_])")
+_PLACED = re.compile(
+    r"\n(?=(?:TỈNH|THÀNH PHỐ|HUYỆN|QUẬN|THỊ XÃ|THỊ TRẤN|XÃ|PHƯỜNG|ĐẶC KHU) (?!ỦY|UỶ))"
+)
+_SHORTEST_WRAPPED = 27
+_MANY_WRAPS = 5
 _KEEP_ALL = "head.field"
 _MARGIN = 64
 
@@ -43,9 +51,10 @@ class Chart:
     """Tokens of a text by number, and for each lexicon class where its entries begin and end.
 
     `hits[label][i]` is the token number after the longest entry of that class that begins at
-    token `i`. `first` gives the token that begins at an offset, `after` the token number after
-    the token that ends at one. Tokens are those of `annotate.tokens` over the folded text, and
-    line breaks.
+    token `i`. `capitals` says which tokens begin with a capital, `names` which of these are words;
+    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit.
+    `first` gives the token that begins at an offset, `after` the token number after the token that
+    ends at one. Tokens are those of `annotate.tokens` over the folded text, and line breaks.
     """
 
     text: str
@@ -57,6 +66,7 @@ class Chart:
     lexicon: Lexicon
     every: dict[str, dict[int, list[int]]]
     capitals: list[bool]
+    capital_numbers: list[int]
     names: list[bool]
     numbers: list[int]
     first: Borders
@@ -83,9 +93,31 @@ class Chart:
     def __len__(self) -> int:
         return len(self.words)
 
+    def where(self, words: Set[str]) -> list[int]:
+        """Numbers of the tokens that are one of these folded words."""
+        return list(compress(count(), map(words.__contains__, self.words)))
+
+    def by_token(self, readers: Sequence[tuple[R, Sequence[str]]]) -> dict[int, list[R]]:
+        """By token, the readers of which a class has an entry that begins there, in their order.
+
+        `readers` are pairs of a reader and its classes.
+        """
+        table: dict[int, list[R]] = {}
+        for reader, labels in readers:
+            for label in labels:
+                for i in self.hits[label]:
+                    known = table.setdefault(i, [])
+                    if not known or known[-1] != reader:
+                        known.append(reader)
+        return table
+
     def at(self, label: str, i: int) -> int:
         """Token number after the longest entry of the class at token `i`; 0 for none."""
         return self.hits[label].get(i, 0)
+
+    def is_upper(self, i: int) -> bool:
+        """Whether token `i` is written in capitals all through."""
+        return 0 <= i < len(self.words) and self.text[self.starts[i] : self.ends[i]].isupper()
 
     def is_joined(self, i: int) -> bool:
         """Whether nothing stands between token `i - 1` and token `i`."""
@@ -101,10 +133,10 @@ class Chart:
 
     def is_phrase(self, label: str, i: int, j: int) -> bool:
         """Whether tokens `i` to `j` (exclusive), or a shorter run from `i`, are in a word class."""
-        known = self.lexicon.words[label]
-        if i < 0:
+        if self.word(i) not in self.lexicon.first_words[label]:
             return False
-        return any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
+        known = self.lexicon.words[label]
+        return i >= 0 and any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
 
     def place_end(self, i: int) -> int:
         """Token number after the longest named place at token `i`; 0 for none."""
@@ -123,12 +155,9 @@ def folded_words(words: str) -> frozenset[str]:
 def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     """The chart of a text. Linear in the length of the text but for nested entries."""
     lexicon = lexicon or load_lexicon()
-    folded = fold(text)
-    pieces = _TOKEN.split(folded)  # gap, token, gap, token, …, gap
-    borders = list(accumulate(map(len, pieces)))
-    words = pieces[1::2]
-    starts = borders[:-1:2]
-    ends = borders[1::2]
+    joined = join_wrapped(text)
+    folded = fold(joined)
+    words, starts, ends, capitals, numbers = read_syllables(joined, folded)
     hits: dict[str, dict[int, int]] = {label: {} for label in lexicon.classes}
     every: dict[int, list[int]] = {}
     j = 0
@@ -138,20 +167,24 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         length, tokens, plain, cased = match
         while ends[j] <= last:
             j += 1
+        if ends[j] != last + 1:
+            continue
+        after = j + 1
+        i = after - tokens
         start = last + 1 - length
-        i = j + 1 - tokens
-        if ends[j] != last + 1 or i < 0 or starts[i] != start:
+        if i < 0 or starts[i] != start:
             continue
         for label in plain:
-            hits[label][i] = j + 1
-            if label == _KEEP_ALL:
-                every.setdefault(i, []).append(j + 1)
+            hits[label][i] = after
         for wanted in cased:
             if has_capitals(text, start, wanted):
-                hits[wanted[0]][i] = j + 1
-    capitals = [text[start].isupper() for start in starts]
-    names = [capital and word.isalnum() for capital, word in zip(capitals, words, strict=True)]
-    numbers = [i for i, word in enumerate(words) if word[0].isdigit()]
+                hits[wanted[0]][i] = after
+        if _KEEP_ALL in plain:
+            every.setdefault(i, []).append(after)
+    capital_numbers = list(compress(count(), capitals))
+    names = [False] * len(words)
+    for i in capital_numbers:
+        names[i] = words[i].isalnum()
     chart = Chart(
         text,
         folded,
@@ -162,6 +195,7 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         lexicon,
         {_KEEP_ALL: every},
         capitals,
+        capital_numbers,
         names,
         numbers,
         Borders(starts, 0),
@@ -170,6 +204,38 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     chart.shouting = _find_shouting(chart)
     _find_places(chart)
     return chart
+
+
+def join_wrapped(text: str) -> str:
+    """The text with a space for each line break that only wraps a line.
+
+    Those are the breaks inside a sentence, behind a letter, digit or comma and before a small
+    letter; the breaks before a capital at either end of a line that is wrapped so, or anywhere in a
+    text that is; and in the head of an official document the break between a body and its place.
+    """
+    breaks = [match.start() for match in _BREAK.finditer(text)]
+    small = {i for i in breaks if text[i + 1].islower()}
+    wraps = set(small)
+    if small:
+        for i in breaks:
+            start = text.rfind("\n", 0, i)
+            if i - start > _SHORTEST_WRAPPED and (
+                len(small) > _MANY_WRAPS or start in small or text.find("\n", i + 1) in small
+            ):
+                wraps.add(i)
+    for match in _PLACED.finditer(text):
+        i = match.start()
+        end = text.find("\n", i + 1)
+        body = text[text.rfind("\n", 0, i) + 1 : i]
+        place = text[i + 1 : end if end > 0 else len(text)]
+        if " " in body.strip() and body[-1].isalpha() and (body + place).isupper():
+            wraps.add(i)
+    pieces: list[str] = []
+    start = 0
+    for i in sorted(wraps):
+        pieces += (text[start:i], " ")
+        start = i + 1
+    return "".join([*pieces, text[start:]])
 
 
 def _find_places(chart: Chart) -> None:

@@ -46,10 +46,12 @@ WORD_CLASSES = frozenset(
         "plural",
         "outside",
         "not-name",
+        "opens-word",
         "byline.not-name",
         "compound",
         "doc.rarely-numbered",
         "generic.after",
+        "given",
         "generic.before",
         "head.firm",
         "head.numbered",
@@ -158,7 +160,10 @@ def has_capitals(text: str, start: int, cased: Cased) -> bool:
     """Whether the mention that begins at `start` has the capitals that a class wants."""
     _, first, other, exact = cased
     if exact:
-        return fold_look_alikes(text[start : start + len(exact)]) == exact
+        return (
+            text.startswith(exact, start)
+            or fold_look_alikes(text[start : start + len(exact)]) == exact
+        )
     return (not first or text[start].isupper()) and (not other or text[start + other].isupper())
 
 
@@ -179,7 +184,6 @@ class Lexicon:
     def __init__(self, entries: list[Entry]) -> None:
         import ahocorasick
 
-        self.words: dict[str, frozenset[str]] = {}
         words: dict[str, set[str]] = {label: set() for label in WORD_CLASSES}
         keys: dict[str, dict[Cased, None]] = {}
         for entry in entries:
@@ -190,6 +194,10 @@ class Lexicon:
             case = CASE_OF_CLASS.get(entry.label, "any")
             keys.setdefault(key, {})[wanted_capitals(entry.label, entry.text, case)] = None
         self.words = {label: frozenset(group) for label, group in words.items()}
+        self.first_words = {
+            label: frozenset(entry.split(" ")[0] for entry in group)
+            for label, group in words.items()
+        }
         self.classes = sorted({cased.label for found in keys.values() for cased in found})
         self.automaton: Any = ahocorasick.Automaton()
         for key, found in keys.items():

@@ -13,13 +13,13 @@ def resolve(chart: Chart, candidates: list[Candidate]) -> tuple[Span, ...]:
     """A legal set of spans: the longer candidate wins over the shorter that crosses it or
     lies in it, unless it may hold it; equal lengths go by label."""
     ordered = sorted(candidates, key=lambda c: (c.start, -c.end, _RANK[c.label]))
-    spans: list[Span] = []
+    kept: list[Candidate] = []
     outer_end = 0
     for k, host in enumerate(ordered):
         if host.start < outer_end:
             continue
         outer_end = host.end
-        spans.append(_span(chart, host))
+        kept.append(host)
         if host.label not in HOSTS:
             continue
         guests = host.inner if host.label == "POSITION" else _inside(ordered, k, host)
@@ -28,9 +28,14 @@ def resolve(chart: Chart, candidates: list[Candidate]) -> tuple[Span, ...]:
             same = (guest.start, guest.end) == (host.start, host.end)
             if guest.start < reach or same or not may_contain(host.label, guest.label):
                 continue
-            spans.append(_span(chart, guest))
+            kept.append(guest)
             reach = guest.end
-    return tuple(s for s in spans if find_edge_problem(chart.text, s) is None)
+    text, starts, ends = chart.text, chart.starts, chart.ends
+    spans = (
+        Span(starts[start], ends[end - 1], label, source, score_of(source, label))
+        for start, end, label, source, _ in kept
+    )
+    return tuple(span for span in spans if find_edge_problem(text, span) is None)
 
 
 def _inside(ordered: list[Candidate], k: int, host: Candidate) -> list[Candidate]:
@@ -41,9 +46,3 @@ def _inside(ordered: list[Candidate], k: int, host: Candidate) -> list[Candidate
             found.append(ordered[k])
         k += 1
     return found
-
-
-def _span(chart: Chart, candidate: Candidate) -> Span:
-    start, end = chart.slice(candidate.start, candidate.end)
-    score = score_of(candidate.source, candidate.label)
-    return Span(start, end, candidate.label, candidate.source, score)
