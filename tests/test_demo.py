@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def test_the_demo_from_raw_article_to_scored_baseline(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     out = tmp_path / "out"
-    steps = [line.split()[1] for line in run.stdout.splitlines() if line[:2].strip().isdigit()]
+    steps = re.findall(r"^ ?\d+  (\w+)", run.stdout, re.MULTILINE)
     assert steps == [
         "clean", "gold", "prelabel", "studio", "push", "annotate", "pull", "agree",
         "adjudicate", "review", "build", "load", "train", "predict", "score", "stop",
