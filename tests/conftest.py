@@ -22,13 +22,16 @@ MakeProject = Callable[..., Project]
 _numbers = itertools.count(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of Label Studio come last and, with several workers, all on one: they share its
-    server. Any other file stays on one worker too, for the sake of its fixtures."""
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of Label Studio come last, the others being faster. With several workers they are
+    all on one, where they share the server, and come first, being the longest part; of the
+    others each file stays on one worker for the sake of its fixtures."""
     for item in items:
         studio = item.get_closest_marker("studio")
         item.add_marker(pytest.mark.xdist_group("studio" if studio else item.path.stem))
-    items.sort(key=lambda item: bool(item.get_closest_marker("studio")))
+    several = hasattr(config, "workerinput")
+    items.sort(key=lambda item: bool(item.get_closest_marker("studio")) != several)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,7 +94,7 @@ def annotator_connections(
     return connect(studio_server.url, one.token), connect(studio_server.url, two.token)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(studio_server: Server, annotators: tuple[Annotator, Annotator]) -> Iterator[StudioPage]:
     """The window of the first user in Debian's Chromium, logged in."""
     if not Path(CHROMIUM).exists():
@@ -121,15 +124,20 @@ def studio_folder(studio_server: Server, tmp_path: Path) -> Iterator[Path]:
     """The folder of a second server that is not running: a copy of the first one's data, so that
     it starts in seconds. What is started in it is stopped at the end."""
     folder = tmp_path / "studio"
+    copy_studio(studio_server, folder)
+    yield folder
+    stop_server(folder)
+
+
+def copy_studio(server: Server, folder: Path) -> None:
+    """Make `folder` that of a server with the data of `server`, not running."""
     (folder / "data").mkdir(parents=True)
     for name in ("secrets.json", "ready", "data/.env", "annotators.json"):
-        if (studio_server.folder / name).exists():
-            shutil.copy(studio_server.folder / name, folder / name)
-    source = sqlite3.connect(studio_server.folder / "data" / "label_studio.sqlite3")
+        if (server.folder / name).exists():
+            shutil.copy(server.folder / name, folder / name)
+    source = sqlite3.connect(server.folder / "data" / "label_studio.sqlite3")
     copy = sqlite3.connect(folder / "data" / "label_studio.sqlite3")
     with copy:
         source.backup(copy)
     source.close()
     copy.close()
-    yield folder
-    stop_server(folder)
