@@ -1,5 +1,6 @@
 """What tests share: one real Label Studio for the whole run, a browser, and what a skip means."""
 
+import functools
 import importlib.util
 import itertools
 import os
@@ -22,16 +23,30 @@ MakeProject = Callable[..., Project]
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of Label Studio come last, the others being faster. With several workers they are
-    all on one, where they share the server, and come first, being the longest part; of the
-    others each file stays on one worker for the sake of its fixtures."""
-    for item in items:
-        studio = item.get_closest_marker("studio")
-        item.add_marker(pytest.mark.xdist_group("studio" if studio else item.path.stem))
+    """Files with tests of Label Studio come last, the others being faster; with several workers
+    they come first, being the longest piece of work."""
     several = hasattr(config, "workerinput")
-    items.sort(key=lambda item: bool(item.get_closest_marker("studio")) != several)
+    items.sort(key=lambda item: needs_studio(item.path) != several)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers (-n 2) all tests of Label Studio are on one, where they share the
+    server; of the others each file stays on one worker, for the sake of its fixtures."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneServer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "studio" if needs_studio(config.rootpath / file) else file
+
+    config.option.loadscopereorder = False
+    return OneServer(config, log)
+
+
+@functools.cache
+def needs_studio(file: Path) -> bool:
+    return "mark.studio" in file.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,6 +107,12 @@ def annotator_connections(
     """Connections of the two users."""
     one, two = annotators
     return connect(studio_server.url, one.token), connect(studio_server.url, two.token)
+
+
+@pytest.fixture(scope="session")
+def personal_token(studio: Connection) -> str:
+    """A personal access token of the administrator, who may have one only."""
+    return str(studio.client.tokens.create().token)
 
 
 @pytest.fixture(scope="module")
