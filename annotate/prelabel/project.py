@@ -22,7 +22,7 @@ of one label where one holds the other, the longer wins, as the scheme wants.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,18 @@ from annotate.prelabel.chart import Chart, build_chart
 from annotate.prelabel.lexicon import (
     WORD_CLASSES,
     Case,
+    Cased,
     Entry,
     Lexicon,
-    has_case,
+    has_capitals,
     load_lexicon,
     read_lexicon,
     read_lexicons,
+    wanted_capitals,
 )
 from annotate.scheme import LABEL_NAMES, may_contain
 from annotate.settings import PROJECT_FILE, Table, read_table
-from annotate.text import fold, fold_look_alikes
+from annotate.text import fold
 
 SOURCE_PREFIX = "project:"
 
@@ -107,9 +109,9 @@ class ProjectRules:
         if self._automaton is not None:
             for last, (length, found) in self._automaton.iter(chart.folded):
                 start, end = last + 1 - length, last + 1
-                for label, case, natural, source in found:
-                    if has_case(chart.text, start, end, natural, case):
-                        yield start, end, label, source
+                for cased, source in found:
+                    if has_capitals(chart.text, start, cased):
+                        yield start, end, cased.label, source
         for pattern in self.patterns:
             group = "span" if "span" in pattern.expression.groupindex else 0
             for match in pattern.expression.finditer(chart.text):
@@ -121,13 +123,13 @@ class ProjectRules:
 def _compile(entries: Sequence[Entry]) -> Any:
     import ahocorasick
 
-    keys: dict[str, list[tuple[str, Case, str, str]]] = {}
+    keys: dict[str, list[tuple[Cased, str]]] = {}
     for entry in entries:
         label, case = _label_and_case(entry.label) or ("", "any")
         file = Path(entry.where.rpartition(":")[0]).name
         source = f"{SOURCE_PREFIX}{file}[{entry.label}]"
         keys.setdefault(fold(entry.text), []).append(
-            (label, case, fold_look_alikes(entry.text), source)
+            (wanted_capitals(label, entry.text, case), source)
         )
     if not keys:
         return None
@@ -217,7 +219,7 @@ def _with_guests(host: Candidate, others: Sequence[Candidate]) -> Candidate:
     if not guests:
         return host
     own = [g for g in host.inner if all(g.end <= c.start or c.end <= g.start for c in guests)]
-    return replace(host, inner=(*guests, *own))
+    return host._replace(inner=(*guests, *own))
 
 
 # --- reading vipol.toml -----------------------------------------------------------------------

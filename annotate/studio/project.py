@@ -79,6 +79,7 @@ def ensure_project(
             )
         return _project(connection, made)
     _require_our_kind(connection, found)
+    del wanted["model_version"]  # refused before there are such predictions; a push sets it
     outdated = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if outdated:
         with connection.asking(f"to bring the project {title!r} up to date"):
