@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import copy_studio
 
 from annotate.agreement import measure_agreement
 from annotate.dataset.build import build_dataset
@@ -101,12 +102,16 @@ def test_slips_are_few_legal_and_the_same_each_time() -> None:
 
 
 @pytest.mark.studio
-def test_the_demo_stops_with_a_clear_error_when_the_server_does_not_answer(tmp_path: Path) -> None:
+def test_the_demo_stops_with_a_clear_error_when_the_server_does_not_answer(
+    studio_server: Server, tmp_path: Path
+) -> None:
     folder = tmp_path / "out"
     lines: list[str] = []
 
     def show(line: str) -> None:
         lines.append(line)
+        if line.split()[1:2] == ["prelabel"]:
+            copy_studio(studio_server, folder / "studio")  # so that it starts in seconds
         if line.split()[1:2] == ["push"]:
             server = find_server(folder / "studio")
             assert server is not None

@@ -26,9 +26,8 @@ def test_a_wrong_token(studio_server: Server) -> None:
 
 
 @pytest.mark.studio
-def test_a_personal_access_token_works_too(studio_server: Server) -> None:
-    made = connect(studio_server.url, studio_server.token).client.tokens.create()
-    assert connect(studio_server.url, str(made.token)).user == studio_server.user
+def test_a_personal_access_token_works_too(studio_server: Server, personal_token: str) -> None:
+    assert connect(studio_server.url, personal_token).user == studio_server.user
 
 
 @pytest.mark.studio
