@@ -719,7 +719,12 @@ def import_conll_command(
         Path | None, typer.Option(help="TOML file: their labels to the ones wanted.")
     ] = None,
     token_column: Annotated[int, typer.Option(min=1, help="Column of the token.")] = 1,
-    tag_column: Annotated[int, typer.Option(min=1, help="Column of the IOB2 tag.")] = 2,
+    tag_column: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Column of the IOB2 tag.  [default: the second of two]", show_default=False
+        ),
+    ] = None,
     inner_column: Annotated[
         int | None, typer.Option(min=1, help="Column of a second layer's tag.")
     ] = None,
@@ -732,11 +737,14 @@ def import_conll_command(
     from annotate.dataset.conll import Columns
     from annotate.dataset.imports import import_conll, read_label_map
 
+    columns = None
+    if (token_column, tag_column, inner_column) != (1, None, None):
+        columns = Columns(token_column, tag_column or 2, inner_column)
     named: dict[Split, Path | None] = {"train": train, "validation": validation, "test": test}
     report = import_conll(
         {split: path for split, path in named.items() if path},
         output,
-        columns=Columns(token_column, tag_column, inner_column),
+        columns=columns,
         labels=read_label_map(label_map) if label_map else None,
         licence=licence,
     )

@@ -398,11 +398,19 @@ def read_documents(
                         f"{where} (document {document.id}): this id"
                         + (" and annotator" if annotations else "")
                         + f" stood already in {first}; ids must be unique"
+                        + _advice_for(document)
                     )
             count += 1
             yield document
     if not count:
         raise DataError(f"{name}: holds no documents; one JSON object a line was wanted")
+
+
+def _advice_for(document: Document) -> str:
+    """What to do with several annotations of one document, as vipol pull writes them."""
+    if "annotation_id" not in document.meta:
+        return ""
+    return "; these are annotations by several: take one's with --annotator, or adjudicate them"
 
 
 def _key(document: Document, annotations: bool) -> tuple[str, ...]:

@@ -213,6 +213,8 @@ def _check_documents(documents: Sequence[Document]) -> None:
         seen.add(document.id)
         check_document(document, where)
         check_own(document, "the documents to build of")
+        if not document.text.strip():
+            raise DataError(f"{where}: the text is nothing but white space; leave it out")
 
 
 def _edited_sections(folder: Path) -> dict[str, str]:

@@ -306,7 +306,7 @@ def _format_annotators(facts: CardFacts) -> str:
     ):
         counts = count_meta(documents, key)
         lines += [
-            f"- {title} {value}: {count} documents" for value, count in sorted(counts.items())
+            f"- {title} {value}: {_documents(count)}" for value, count in sorted(counts.items())
         ]
     if not any("Annotated by" in line for line in lines):
         lines.append("- The documents do not say who annotated them.")
@@ -409,10 +409,10 @@ def _has_scores(benchmark: Benchmark) -> bool:
 def _format_licence(facts: CardFacts) -> str:
     documents = _all_documents(facts)
     counts = count_meta(documents, "licence")
-    lines = [f"- {licence}: {count} documents" for licence, count in sorted(counts.items())]
+    lines = [f"- {licence}: {_documents(count)}" for licence, count in sorted(counts.items())]
     missing = len(documents) - sum(counts.values())
     if missing:
-        lines.append(f"- no licence given: {missing} documents")
+        lines.append(f"- no licence given: {_documents(missing)}")
     return "\n".join(lines)
 
 
@@ -481,6 +481,10 @@ def draw_plots(facts: CardFacts, folder: Path) -> None:
 
 def _all_documents(facts: CardFacts) -> list[Document]:
     return [document for split in SPLITS for document in facts.parts[split]]
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count:,} documents"
 
 
 def _sum_row(rows: Sequence[Sequence[Any]]) -> list[Any]:
