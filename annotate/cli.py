@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -793,7 +794,11 @@ def publish(
     )
     print(plan)
     if yes:
-        print(publish_plan(plan, wait=wait))
+        with progress_bars() as advance:
+            done = publish_plan(plan, wait=wait, progress=partial(advance, "sending"))
+        print(done)
+    elif plan.commits or plan.tags:
+        say("nothing was sent; --yes sends it")
 
 
 # --- models and scores --------------------------------------------------------------------

@@ -237,8 +237,8 @@ All offsets are code points into `text` of the document, end exclusive, `text[st
 
 - `documents`, one row a document: `id`, `text`, `entities` (`start`, `end`, `label`, `layer`),
   what is known of the text (`title`, `published`, `byline`, `source`, `url`, `licence`, `genre`),
-  who annotated it by which guidelines (`annotator`, `annotators`, `guideline_version`), and
-  `meta` with the rest as JSON.
+  who annotated and decided, by which guidelines (`annotator`, `annotators`, `decided_by`,
+  `guideline_version`), and `meta` with the rest as JSON.
 - `syllable`, one row a sentence: `document_id`, `sentence` (number in the document), `start` and
   `end` of the sentence, `tokens`, `token_starts`, `token_ends`, `ner_tags` (outer layer) and
   `ner_tags_inner` (inner layer), IOB2 as ClassLabel. Tokens are syllables, numbers with what
