@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ class ImportReport:
     """Labels of the map that no file has."""
     not_composed: int
     """Tokens that are not in NFC; they are kept as they are."""
+    stray: Counter[str]
+    """Runs of `I-` with no `B-` before, by file; kept, they are no entities in strict IOB2."""
 
     def __str__(self) -> str:
         return format_import(self)
@@ -132,6 +135,7 @@ def import_conll(
         for split in SPLITS
         if split in files
     }
+    stray = Counter({str(files[split]): _count_stray(part) for split, part in found.items()})
     before = count_labels(sentence for part in found.values() for sentence in part)
     unused: tuple[str, ...] = ()
     dropped: Counter[str] = Counter()
@@ -172,6 +176,7 @@ def import_conll(
         dropped=dropped,
         unused=unused,
         not_composed=sum(not unicodedata.is_normalized("NFC", token) for token in tokens),
+        stray=stray,
     )
     facts = {
         "kind": IMPORTED,
@@ -202,6 +207,9 @@ def format_import(report: ImportReport) -> str:
         lines.append(f"  left out by the label map: {named}")
     if report.unused:
         lines.append(f"  in the label map, in no file: {', '.join(report.unused)}")
+    for name, count in report.stray.items():
+        if count:
+            lines.append(f"  {name}: {count} runs of I- with no B-, kept; they are no entities")
     if report.not_composed:
         lines.append(f"  tokens not in NFC, kept as they are: {report.not_composed}")
     return "\n".join(lines)
@@ -237,6 +245,15 @@ def _check_labels(
                 f'write {missing[0]} = "{missing[0]}" to keep it, {missing[0]} = false to leave '
                 "it out"
             )
+
+
+def _count_stray(sentences: Iterable[TokenSentence]) -> int:
+    return sum(
+        find_tag_problem(tag, before) is not None
+        for sentence in sentences
+        for _, tags in layers_of(sentence)
+        for before, tag in pairwise((OUTSIDE, *tags))
+    )
 
 
 def _name_document(sentence: TokenSentence, split: Split) -> TokenSentence:
