@@ -339,6 +339,18 @@ def test_what_is_no_dataset_of_tokens_is_refused(tmp_path: Path) -> None:
         load_sentences(tmp_path / "out")
 
 
+def test_what_people_wrote_into_the_card_of_an_import_survives(tmp_path: Path) -> None:
+    path, card = write(tmp_path / "a.conll", WORDS), tmp_path / "out" / "README.md"
+    import_conll({"train": path}, tmp_path / "out")
+    text = card.read_text(encoding="utf-8").replace("Not given yet: the", "Minh (2026): the")
+    card.write_text(text, encoding="utf-8")
+    write(path, WORDS + WORDS)
+    import_conll({"train": path}, tmp_path / "out")
+    assert "train 3 sentences with 16 tokens" in card.read_text(encoding="utf-8")
+    assert "Minh (2026): the paper of those" in card.read_text(encoding="utf-8")
+    assert "Not described yet: whose data" in card.read_text(encoding="utf-8")
+
+
 # --- As Documents ----------------------------------------------------------------------------
 
 
