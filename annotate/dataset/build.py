@@ -309,6 +309,8 @@ def _write_tables(
         }
         made = make_all_tables(parts, origins=origins, processes=processes)
         stack.callback(made.close)  # after an error the processes stop
+        if progress:
+            progress(0, total)
         for chunk in made:
             for config, table in chunk.tables.items():
                 writers[config, chunk.split].add(table)
