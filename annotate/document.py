@@ -16,6 +16,7 @@ adjudicated gold: annotators (whose versions were compared), decided_by (the rev
 `policy:` and the policy's name) and, of a reviewer's decision, decided_at.
 """
 
+import hashlib
 import json
 import unicodedata
 from bisect import bisect_left
@@ -484,6 +485,16 @@ def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
             stream.write(document_to_line(document) + "\n")
             count += 1
     return count
+
+
+def hash_gold(documents: Iterable[Document]) -> str:
+    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
+    scores had the same gold."""
+    lines = sorted(
+        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
+        for one in documents
+    )
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def mentions(document: Document, spans: Sequence[Span] | None = None) -> list[str]:

@@ -26,7 +26,6 @@ from annotate.dataset.describe import (
     About,
     BaselineScore,
     Benchmark,
-    hash_gold,
     read_description,
 )
 from annotate.dataset.duplicates import SIMILAR, find_clusters
@@ -48,7 +47,7 @@ from annotate.dataset.rows import (
 from annotate.dataset.split import SPLITS, SplitBy, assign_splits
 from annotate.dataset.tables import CHUNK, make_all_tables
 from annotate.dataset.words import segment_words
-from annotate.document import Document, Span
+from annotate.document import Document, Span, hash_gold
 from annotate.errors import DataError
 from annotate.markup import read_source_folder
 from annotate.tokens import split_sentences
