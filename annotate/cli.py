@@ -844,7 +844,12 @@ def import_conll_command(
         Path | None, typer.Option(help="TOML file: their labels to the ones wanted.")
     ] = None,
     token_column: Annotated[int, typer.Option(min=1, help="Column of the token.")] = 1,
-    tag_column: Annotated[int, typer.Option(min=1, help="Column of the IOB2 tag.")] = 2,
+    tag_column: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Column of the IOB2 tag.  [default: the second of two]", show_default=False
+        ),
+    ] = None,
     inner_column: Annotated[
         int | None, typer.Option(min=1, help="Column of a second layer's tag.")
     ] = None,
@@ -857,11 +862,14 @@ def import_conll_command(
     from annotate.dataset.conll import Columns
     from annotate.dataset.imports import import_conll, read_label_map
 
+    columns = None
+    if (token_column, tag_column, inner_column) != (1, None, None):
+        columns = Columns(token_column, tag_column or 2, inner_column)
     named: dict[Split, Path | None] = {"train": train, "validation": validation, "test": test}
     report = import_conll(
         {split: path for split, path in named.items() if path},
         output,
-        columns=Columns(token_column, tag_column, inner_column),
+        columns=columns,
         labels=read_label_map(label_map) if label_map else None,
         licence=licence,
     )
@@ -910,7 +918,11 @@ def publish(
     )
     print(plan)
     if yes:
-        print(publish_plan(plan, wait=wait))
+        with progress_bars() as advance:
+            done = publish_plan(plan, wait=wait, progress=partial(advance, "sending"))
+        print(done)
+    elif plan.commits or plan.tags:
+        say("nothing was sent; --yes sends it")
 
 
 # --- models and scores --------------------------------------------------------------------

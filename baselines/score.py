@@ -14,15 +14,13 @@ gold or predictions (both as seqeval 1.2.2 has them). Beside them: both layers t
 intervals over documents (`baselines.resampling`).
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from annotate.document import Document, Span, labels_of, split_layers
+from annotate.document import Document, Span, hash_gold, labels_of, split_layers
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
@@ -237,19 +235,6 @@ def _sign(split: str | None, gold: Sequence[Document]) -> str:
         f"tokens:{'own' if any(one.foreign for one in gold) else 'syllable'}|"
         f"split:{split or 'all'}|data:{hash_gold(gold)[:8]}"
     )
-
-
-def hash_gold(documents: Iterable[Document]) -> str:
-    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
-    scores had the same gold."""
-    lines = (
-        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
-        for one in documents
-    )
-    digest = hashlib.sha256()
-    for line in sorted(lines):
-        digest.update(line.encode() + b"\n")
-    return digest.hexdigest()
 
 
 # --- matching ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.document import Document, Foreign, Span
+from annotate.document import Document, Foreign, Span, hash_gold
 from annotate.errors import DataError
 from annotate.markup import parse_markup
 from annotate.scheme import LABEL_NAMES
@@ -19,7 +19,7 @@ from annotate.tags import tags_to_spans
 from annotate.tokens import tokenize
 from baselines.mistakes import count_confusions, find_mistakes
 from baselines.partial import OUTCOMES, SCHEMES
-from baselines.score import ALL, Figures, Scores, hash_gold, match_documents, score_documents
+from baselines.score import ALL, Figures, Scores, match_documents, score_documents
 from baselines.score_table import format_scores, scores_to_dict
 
 GOLD = (
