@@ -374,7 +374,7 @@ def predict(
         typer.Argument(
             metavar="MODEL",
             help="rules, underthesea, ensemble:FOLDER, the folder of a trained model or of a "
-            "transformers token classifier, or a CoNLL file of predictions."
+            "transformers token classifier, or a CoNLL file of predictions.",
         ),
     ],
     source: Annotated[
@@ -869,6 +869,8 @@ def train_model(
     **how: Any,
 ) -> None:
     """Load the data, train with a progress bar, and say what came of it."""
+    from baselines.training import is_first_process
+
     if unlabelled:
         how["unlabelled"] = (
             document.text for path in unlabelled for document in read_documents(path, foreign=True)
@@ -877,6 +879,8 @@ def train_model(
     held = load_validation(sources, validation)
     with step_progress("training") as steps:
         model = train(documents, validation=held, output=output, progress=steps, **how)
+    if not is_first_process():
+        return
     scored = ""
     if model.validation is not None:
         found = plural(model.validation["documents"], "document")

@@ -8,6 +8,7 @@ what it held in training, so any label set will do. Nothing here needs torch.
 
 import hashlib
 import json
+import os
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -283,6 +284,12 @@ def _check_label_sets(documents: Sequence[Document], what: str) -> None:
                 f"{', '.join(labels_of(first))}; {document.id} has "
                 f"{', '.join(labels_of(document))}; give data of one label set"
             )
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes: the only one, or the first of several that train
+    one model on several GPUs."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def batch_documents(
