@@ -235,16 +235,24 @@ def has_words(document: Document) -> bool:
     )
 
 
-def check_tokens(documents: Iterable[Document], training: TrainingCounts) -> None:
-    """Raise DataError for documents whose tokens are not of the kind that a model knows."""
-    for document in documents:
-        found, wanted = has_words(document), training.words
-        if (found and not wanted) or (wanted and document.foreign is None):
-            kinds = ("words", "syllables") if wanted else ("syllables", "words")
-            raise DataError(
-                f"document {document.id}: its tokens are {kinds[1]}, the model was trained on "
-                f"{kinds[0]}; train one on tokens of the same kind"
-            )
+def check_tokens(documents: Sequence[Document], training: TrainingCounts) -> None:
+    """Raise DataError for documents whose tokens are not of the kind that a model knows: words or
+    syllables. Words are told by those of several syllables, of which a few may have none."""
+    wanted = training.words
+    strange = [one for one in documents if (one.foreign is None if wanted else has_words(one))]
+    if wanted and not strange and not any(map(has_words, documents)):
+        count = sum(len(sentence) for one in documents for sentence in token_sentences(one))
+        strange = list(documents) if count >= _ENOUGH_TOKENS else []
+    if strange:
+        known, found = ("words", "syllables") if wanted else ("syllables", "words")
+        raise DataError(
+            f"document {strange[0].id}: its tokens are {found}, the model was trained on {known}; "
+            "train one on tokens of the same kind"
+        )
+
+
+_ENOUGH_TOKENS = 200
+"""Among so many words, one at least has several syllables."""
 
 
 def check_training_documents(

@@ -115,9 +115,7 @@ def model(
         DOCUMENTS,
         model=str(encoders[request.param]),
         output=output,
-        validation=DOCUMENTS,
         epochs=18,
-        patience=18,
         **FAST,
     )
     assert not checkpoint_folder(output).exists()
@@ -167,7 +165,6 @@ def test_save_and_load(model: TransformerModel, tmp_path: Path):
     assert model_kind(tmp_path / "again") == "vipol-transformer"
     card = json.loads((tmp_path / "again" / "model.json").read_text(encoding="utf-8"))
     assert card["settings"]["encoder"]["positions"] == model.reader.positions
-    assert card["validation"]["f1"] > 0.99
 
 
 def test_a_long_sentence_loses_nothing(model: TransformerModel):
