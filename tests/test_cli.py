@@ -61,6 +61,7 @@ def docs(tmp_path: Path) -> Path:
 COMMANDS = {
     *(
         "adjudicate",
+        "compare",
         "agreement",
         "build",
         "clean",
@@ -194,7 +195,7 @@ def test_no_server(tmp_path: Path, docs: Path) -> None:
         assert "no Label Studio runs here; start one with vipol studio up" in error_of(
             vipol(*words, "--folder", folder)
         )
-        assert "LABEL_STUDIO_API_KEY is not set" in error_of(
+        assert "no key for http://127.0.0.1:9" in error_of(
             vipol(*words, "--url", "http://127.0.0.1:9")
         )
     assert vipol("studio", "down", "--folder", folder).returncode == 0
