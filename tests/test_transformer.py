@@ -245,6 +245,30 @@ def test_xlmr_reads_syllables(readers: dict[str, TransformerReader]):
     ]
 
 
+def test_a_word_inside_a_text_has_its_own_pieces(tmp_path: Path):
+    """Byte-level BPE marks the space before a word: RoBERTa's and ModernBERT's way."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    learner.train_from_iterator((document.text for document in DOCUMENTS), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=learner, pad_token="<pad>", unk_token="<unk>", model_max_length=128
+    )
+    reader = TransformerReader(tokenizer, 128, segmented=False)
+    for word in ("Minh", "ông"):
+        inside = tokenizer.tokenize(f"a {word}")[len(tokenizer.tokenize("a")) :]
+        assert tokenizer.convert_ids_to_tokens(reader.pieces(word)[0]) == inside
+        assert inside[0].startswith("\u0120")
+
+
 @pytest.mark.parametrize("name", ["phobert", "xlmr"])
 def test_every_token_has_a_piece(readers: dict[str, TransformerReader], name: str):
     """Characters that a tokenizer drops, and a link with more pieces than a unit may have."""
