@@ -983,6 +983,8 @@ def train_model(
     **how: Any,
 ) -> None:
     """Load the data, train with a progress bar, and say what came of it."""
+    from baselines.training import is_first_process
+
     if unlabelled:
         how["unlabelled"] = (
             document.text for path in unlabelled for document in read_documents(path, foreign=True)
@@ -992,6 +994,8 @@ def train_model(
     with progress_bars() as advance:
         steps = partial(advance, "training")
         model = train(documents, validation=held, output=output, progress=steps, **how)
+    if not is_first_process():
+        return
     scored = ""
     if model.validation is not None:
         found = plural(model.validation["documents"], "document")
