@@ -175,9 +175,9 @@ def test_lexicon_file_loads_and_can_be_read_by_people(path: Path) -> None:
     assert read_lexicon(path)
 
 
-SINCE_2025 = """An Giang; Bắc Ninh; Cà Mau; Cao Bằng; Cần Thơ; Đà Nẵng; Đắk Lắk; Điện Biên; 
-Đồng Nai; Đồng Tháp; Gia Lai; Hà Nội; Hà Tĩnh; Hải Phòng; Huế; Hưng Yên; Khánh Hòa; Lai Châu; Lạng Sơn;
-Lào Cai; Lâm Đồng; Nghệ An; Ninh Bình; Phú Thọ; Quảng Ngãi; Quảng Ninh; Quảng Trị; Sơn La;
+SINCE_2025 = """An Giang; Bắc Ninh; Cà Mau; Cao Bằng; Cần Thơ; Đà Nẵng; Đắk Lắk; Điện Biên;
+Đồng Nai; Đồng Tháp; Gia Lai; Hà Nội; Hà Tĩnh; Hải Phòng; Huế; Hưng Yên; Khánh Hòa; Lai Châu;
+Lạng Sơn; Lào Cai; Lâm Đồng; Nghệ An; Ninh Bình; Phú Thọ; Quảng Ngãi; Quảng Ninh; Quảng Trị; Sơn La;
 Tây Ninh; Thái Nguyên; Thanh Hóa; thành phố Hồ Chí Minh; Tuyên Quang; Vĩnh Long"""
 UNTIL_2025 = """Bà Rịa - Vũng Tàu; Bạc Liêu; Bắc Giang; Bắc Kạn; Bến Tre; Bình Dương; Bình Định;
 Bình Phước; Bình Thuận; Đắk Nông; Hà Giang; Hà Nam; Hải Dương; Hậu Giang; Hòa Bình; Kiên Giang;
