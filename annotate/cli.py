@@ -115,6 +115,26 @@ def step_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to call with what is being done, how much is done and how much there is; each
+    kind of work has a bar on stderr when that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    tasks: dict[str, TaskID] = {}
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -146,7 +166,7 @@ def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -
         from annotate.markup import read_source_folder
 
         return read_source_folder(path)
-    return list(read_documents(source, labelled=True, foreign=foreign))
+    return list(progress(read_documents(source, labelled=True, foreign=foreign), "reading"))
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
@@ -365,10 +385,13 @@ def retrain(
         check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
 
-    def tell(done: int) -> None:
-        say(f"trained {done} of {FOLDS + 1} models")
-
-    report = retrain_ensemble(gold, seed=seed, rules=labeller, on_fold=tell)
+    with step_progress("training") as steps:
+        report = retrain_ensemble(
+            gold,
+            seed=seed,
+            rules=labeller,
+            on_fold=lambda done: steps(done, FOLDS + 1) if steps else None,
+        )
     report.save(output)
     if as_json:
         print_json(retraining_to_dict(report))
@@ -675,31 +698,31 @@ def build(
     ] = "balanced",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
 ) -> None:
-    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card.
+    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card with plots.
 
-    Of a folder of mark-up files, dataset.toml in it describes the dataset, and annotations.jsonl
-    in it (some documents, labelled twice) gives the agreement that the card states.
+    A folder of mark-up files, or else source/ in the dataset's folder, may hold dataset.toml
+    (describes the dataset), annotations.jsonl (some documents, labelled by several: the agreement
+    that the card states) and benchmark.json (the scores that scripts/benchmark wrote).
 
     Example: vipol build gold.jsonl -o datasets/party-news
     """
-    from annotate.agreement import measure_agreement
-    from annotate.dataset.build import build_dataset, read_dataset_source
+    from annotate.dataset.build import build_dataset
+    from annotate.dataset.describe import read_description
 
-    about = agreement = None
-    folder = Path(source)
-    if annotator:
-        documents = choose_annotator(source, annotator)
-    elif folder.is_dir():
-        described = read_dataset_source(folder)
-        documents, about = described.documents, described.about
-        twice = folder / "annotations.jsonl"
-        if twice.exists():
-            agreement = measure_agreement(read_documents(twice, labelled=True, annotations=True))
-    else:
-        documents = load_gold(source)
-    report = build_dataset(
-        documents, output, seed=seed, split_by=split_by, about=about, agreement=agreement
-    )
+    documents = choose_annotator(source, annotator) if annotator else load_gold(source)
+    is_markup = Path(source).is_dir() and not (Path(source) / "README.md").exists()
+    described = read_description(Path(source) if is_markup else output / "source")
+    with progress_bars() as advance:
+        report = build_dataset(
+            described.complete(documents),
+            output,
+            seed=seed,
+            split_by=split_by,
+            about=described.about,
+            agreement=described.agreement,
+            benchmark=described.benchmark,
+            progress=advance,
+        )
     say(str(report))
 
 

@@ -252,7 +252,7 @@ def _build(
     """A dataset of what the first annotator submitted: until adjudication exists, their
     version holds where the two differ."""
     from annotate.dataset.build import build_dataset
-    from annotate.dataset.card import About
+    from annotate.dataset.describe import About
 
     gold = [document for document in annotations if document.meta["annotator"] == annotator]
     about = About(pretty_name="vipol demo", sections={"about": _ABOUT})

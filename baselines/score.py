@@ -14,8 +14,6 @@ gold or predictions (both as seqeval 1.2.2 has them). Beside them: both layers t
 intervals over documents (`baselines.resampling`).
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -232,24 +230,13 @@ def score_documents(
 def _sign(split: str | None, gold: Sequence[Document]) -> str:
     from importlib.metadata import version
 
+    from annotate.dataset.describe import hash_gold
+
     return (
         f"seqeval:{version('seqeval')}|mode:strict|scheme:IOB2|"
         f"tokens:{'own' if any(one.foreign for one in gold) else 'syllable'}|"
         f"split:{split or 'all'}|data:{hash_gold(gold)[:8]}"
     )
-
-
-def hash_gold(documents: Iterable[Document]) -> str:
-    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
-    scores had the same gold."""
-    lines = (
-        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
-        for one in documents
-    )
-    digest = hashlib.sha256()
-    for line in sorted(lines):
-        digest.update(line.encode() + b"\n")
-    return digest.hexdigest()
 
 
 # --- matching ---------------------------------------------------------------------------

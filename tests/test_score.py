@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from annotate.dataset.describe import hash_gold
 from annotate.document import Document, Foreign, Span
 from annotate.errors import DataError
 from annotate.markup import parse_markup
@@ -19,7 +20,7 @@ from annotate.tags import tags_to_spans
 from annotate.tokens import tokenize
 from baselines.mistakes import count_confusions, find_mistakes
 from baselines.partial import OUTCOMES, SCHEMES
-from baselines.score import ALL, Figures, Scores, hash_gold, match_documents, score_documents
+from baselines.score import ALL, Figures, Scores, match_documents, score_documents
 from baselines.score_table import format_scores, scores_to_dict
 
 GOLD = (
