@@ -9,24 +9,24 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from annotate import __version__
+from annotate.adjudicate import Policy
 from annotate.dataset.exports import ExportFormat
 from annotate.dataset.sentences import TokenConfig
 from annotate.dataset.split import Split, SplitBy
 from annotate.document import Document, check_own, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
+from annotate.settings import PROJECT_FILE
 
 Item = TypeVar("Item")
 ComparisonFormat = Literal["text", "markdown", "latex", "json"]
-
-PROJECT_FILE = "vipol.toml"
-"""A team's own lexicons and patterns, in the folder that the command runs in."""
 
 app = typer.Typer(
     name="vipol",
@@ -57,8 +57,8 @@ ServerFolder = Annotated[
     Path | None,
     typer.Option(
         "--folder",
-        envvar="VIPOL_STUDIO",
-        help="The server's data folder.  [default: ~/.local/share/vipol/studio]",
+        help="Data folder of the embedded server.  [env var: VIPOL_STUDIO; default: that of "
+        "vipol.toml, else ~/.local/share/vipol/studio]",
         show_default=False,
     ),
 ]
@@ -66,9 +66,8 @@ Project = Annotated[str, typer.Option("--project", help="Title of the project in
 Url = Annotated[
     str | None,
     typer.Option(
-        envvar="LABEL_STUDIO_URL",
-        help="Label Studio to use instead of the embedded one; "
-        "its key comes from LABEL_STUDIO_API_KEY.",
+        help="Label Studio to use instead of the embedded one; its key comes from "
+        "LABEL_STUDIO_API_KEY or vipol.toml.  [env var: LABEL_STUDIO_URL]",
         show_default=False,
     ),
 ]
@@ -101,21 +100,6 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
 
 
 @contextmanager
-def step_progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on stderr, to be told the steps done and all; None where that is no
-    terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     """A function to call with what is being done, how much is done and how much there is; each
     kind of work has a bar on stderr when that is a terminal."""
@@ -137,14 +121,6 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def server_folder(folder: Path | None) -> Path:
-    """The data folder of the embedded server: the one asked for, else the user's own."""
-    if folder:
-        return folder
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "vipol" / "studio"
 
 
 def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -> list[Document]:
@@ -170,30 +146,39 @@ def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
-    """A connection to the Label Studio at `url`, else to the embedded server of `folder`."""
+    """A connection to the Label Studio that flags, environment or vipol.toml name, else to the
+    embedded server."""
     from annotate.studio.connection import connect
+    from annotate.studio.settings import Existing, choose_server
 
-    if url:
-        key = os.environ.get("LABEL_STUDIO_API_KEY")
-        if not key:
-            raise DataError(
-                "LABEL_STUDIO_API_KEY is not set; put the key of your account on "
-                f"{url} into it (Account & Settings, Access Token)"
-            )
-        return connect(url, key)
-    server = require_server(folder)
+    chosen = choose_server(url, folder)
+    if isinstance(chosen, Existing):
+        return connect(chosen.url, chosen.key)
+    server = require_server(chosen.folder)
     return connect(server.url, server.token)
 
 
-def require_server(folder: Path | None) -> Any:
+def embedded_folder(folder: Path | None) -> Path:
+    """The data folder of the embedded server, where that is the server that is meant."""
+    from annotate.studio.settings import Existing, choose_server
+
+    chosen = choose_server(None, folder)
+    if isinstance(chosen, Existing):
+        raise DataError(
+            f"{chosen.url} is the Label Studio that LABEL_STUDIO_URL or vipol.toml names, and not "
+            "one to start, stop or add users to from here; for one of your own say --folder"
+        )
+    return chosen.folder
+
+
+def require_server(folder: Path) -> Any:
     """The embedded server that runs in `folder`."""
     from annotate.studio.server import find_server
 
-    place = server_folder(folder)
-    server = find_server(place)
+    server = find_server(folder)
     if not server:
         raise DataError(
-            f"{place}: no Label Studio runs here; start one with vipol studio up, or set "
+            f"{folder}: no Label Studio runs here; start one with vipol studio up, or set "
             "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
         )
     return server
@@ -385,12 +370,12 @@ def retrain(
         check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
 
-    with step_progress("training") as steps:
+    with progress_bars() as advance:
         report = retrain_ensemble(
             gold,
             seed=seed,
             rules=labeller,
-            on_fold=lambda done: steps(done, FOLDS + 1) if steps else None,
+            on_fold=lambda done: advance("training", done, FOLDS + 1),
         )
     report.save(output)
     if as_json:
@@ -405,8 +390,9 @@ def predict(
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
             help="rules, underthesea, ensemble:FOLDER, the folder of a trained model or of a "
-            "transformers token classifier, or a CoNLL file of predictions."
+            "transformers token classifier, or a CoNLL file of predictions.",
         ),
     ],
     source: Annotated[
@@ -448,12 +434,13 @@ def studio_up(
     Example: vipol studio up
     """
     from annotate.studio.server import find_server, start_server
+    from annotate.studio.settings import read_database
 
-    place = server_folder(folder)
+    place, database = embedded_folder(folder), read_database()
     running = find_server(place)
     if not running:
         say("starting Label Studio (under a minute the first time, then a few seconds)")
-    server = start_server(place, port)
+    server = start_server(place, port, database=database)
     print_server(server, "runs already" if running else "is up")
 
 
@@ -472,7 +459,7 @@ def studio_down(folder: ServerFolder = None) -> None:
     """
     from annotate.studio.server import stop_server
 
-    place = server_folder(folder)
+    place = embedded_folder(folder)
     if stop_server(place):
         say(f"stopped the Label Studio of {place}; its data stays there")
     else:
@@ -481,16 +468,23 @@ def studio_down(folder: ServerFolder = None) -> None:
 
 @studio.command("status")
 def studio_status(folder: ServerFolder = None) -> None:
-    """Say where the embedded Label Studio is; exit 1 where none runs.
+    """Say where the Label Studio is that commands work with; exit 1 where none runs.
 
     Example: vipol studio status
     """
+    from annotate.studio.connection import connect
     from annotate.studio.server import find_server
+    from annotate.studio.settings import Existing, choose_server
 
-    place = server_folder(folder)
-    server = find_server(place)
+    chosen = choose_server(None, folder)
+    if isinstance(chosen, Existing):
+        connection = connect(chosen.url, chosen.key)
+        say(f"Label Studio answers: {connection.url}")
+        say(f"  user      {connection.user}")
+        return
+    server = find_server(chosen.folder)
     if not server:
-        say(f"{place}: no Label Studio runs here; start one with vipol studio up")
+        say(f"{chosen.folder}: no Label Studio runs here; start one with vipol studio up")
         raise typer.Exit(1)
     print_server(server, "runs")
 
@@ -509,7 +503,7 @@ def studio_user_add(
     """
     from annotate.studio.annotators import create_annotator
 
-    annotator = create_annotator(require_server(folder), name, email)
+    annotator = create_annotator(require_server(embedded_folder(folder)), name, email)
     say(f"{annotator.name} can log in:")
     say(f"  user      {annotator.email}")
     say(f"  password  {annotator.password}")
@@ -668,18 +662,97 @@ def quiz(
 def agreement(
     source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
     as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with plots and examples here.")
+    ] = None,
 ) -> None:
-    """How far annotators agree, by pair, label and layer.
+    """How far annotators agree, by pair, label and layer, and what they dispute most.
 
-    Example: vipol agreement annotations.jsonl
+    Example: vipol agreement annotations.jsonl --html agreement.html
     """
-    from annotate.agreement import agreement_to_dict, format_agreement, measure_agreement
+    from annotate.agreement import (
+        agreement_to_dict,
+        agreement_to_html,
+        format_agreement,
+        measure_agreement,
+    )
+    from annotate.files import open_output
 
     measured = measure_agreement(read_documents(source, labelled=True, annotations=True))
+    if html:
+        with open_output(html) as stream:
+            stream.write(agreement_to_html(measured))
+        say(f"wrote the page to {html}")
     if as_json:
         print_json(agreement_to_dict(measured))
     else:
         print(format_agreement(measured))
+
+
+@app.command("adjudicate")
+def adjudicate_command(
+    source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
+    output: Output = "-",
+    policy: Annotated[
+        Policy,
+        typer.Option(
+            help="all: every annotator drew the same; majority: more than half did, wherever they "
+            "differ; reviewer: a reviewer decides each document."
+        ),
+    ] = "majority",
+    project: Annotated[
+        str | None,
+        typer.Option(help="Title of the review project, for what the policy does not settle."),
+    ] = None,
+    url: Url = None,
+    folder: ServerFolder = None,
+) -> None:
+    """Make gold: what the policy settles, and what a reviewer decides in Label Studio.
+
+    Run it again to take the reviewer's decisions in; earlier ones stay.
+
+    Example: vipol adjudicate annotations.jsonl -o gold.jsonl --project "Party news review"
+    """
+    from annotate.adjudicate import adjudicate
+    from annotate.studio.review import pull_decisions, push_reviews, withdraw_reviews
+
+    annotations = list(read_documents(source, labelled=True, annotations=True))
+    earlier = read_earlier(output)
+    decisions: list[Document] = []
+    problems: list[Any] = []
+    connection: Any = open_connection(url, folder) if project else None
+    if project:
+        decisions, problems = pull_decisions(connection, project)
+    result = adjudicate(
+        annotations, policy, decisions=decisions, problems=problems, earlier=earlier
+    )
+    write_documents(output, result.gold)
+    for line in (*result.remarks, *result.open, *(() if project else result.reviews.values())):
+        say(str(line))
+    say(
+        f"adjudicated {plural(result.documents, 'document')} by {policy}: {result.settled} "
+        f"settled, {result.decided} decided by a reviewer, {len(result.reviews)} to review, "
+        f"{len(result.open)} open"
+    )
+    if project:
+        withdrawn = withdraw_reviews(connection, project, [gold.id for gold in result.gold])
+        if withdrawn:
+            say(f"took {plural(withdrawn, 'task')} out of the review that are settled now")
+    if result.reviews and project:
+        place, report = push_reviews(connection, project, result.reviews)
+        for left in (*report.kept, *report.refused):
+            say(f"{left.task_url} (document {left.document}): {left.reason}")
+        say(f"review at {place.url}: open each task from the list, then run this again")
+    elif result.reviews:
+        say('give --project "TITLE" to have the rest reviewed in Label Studio')
+
+
+def read_earlier(output: str) -> list[Document]:
+    """The gold that an earlier run wrote there, if any."""
+    path = Path(output)
+    if output == "-" or not path.is_file() or not path.stat().st_size:
+        return []
+    return list(read_documents(path, labelled=True))
 
 
 @app.command()
@@ -907,7 +980,8 @@ def train_model(
         )
     documents = load_training(sources)
     held = load_validation(sources, validation)
-    with step_progress("training") as steps:
+    with progress_bars() as advance:
+        steps = partial(advance, "training")
         model = train(documents, validation=held, output=output, progress=steps, **how)
     scored = ""
     if model.validation is not None:

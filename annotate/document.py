@@ -9,6 +9,11 @@ changed by anything after `vipol clean`. An entity also has `source` and `score`
 A document of others' data (`vipol import conll`) has their labels and tokens beside:
 
     "foreign": {"labels": ["AGE", "NAME"], "tokens": [[[0, 3], [4, 9]], [[10, 14]]]}
+
+Keys of `meta` with a fixed meaning: title, published (ISO 8601), byline, source, url, licence,
+genre; of an annotation: annotator, guideline_version, and what `annotate.studio.pull` adds; of
+adjudicated gold: annotators (whose versions were compared), decided_by (the reviewer, or
+`policy:` and the policy's name) and, of a reviewer's decision, decided_at.
 """
 
 import json
@@ -157,6 +162,8 @@ def find_edge_problem(text: str, span: Span) -> str | None:
     so a final full stop is accepted after a word in capitals and after `Tp`, `Tx`.
     """
     mention = text[span.start : span.end]
+    if mention[0].isalnum() and mention[-1].isalnum():
+        return None
     if mention != mention.strip():
         return "begins or ends with white space"
     if mention[0] in EDGE_PUNCTUATION or mention[-1] in EDGE_PUNCTUATION - {"."}:

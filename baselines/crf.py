@@ -57,12 +57,14 @@ KIND = "vipol-crf"
 class CrfSettings:
     """Settings of the training (L-BFGS with elastic net, as CRFsuite names them).
 
-    c1, c2: weights of the L1 and the L2 penalty. max_iterations: of L-BFGS.
+    c1, c2: weights of the L1 and the L2 penalty. max_iterations: of L-BFGS. without: names of
+    features (what stands before the `=`; see `baselines.features`) that are left out.
     """
 
     c1: float = 0.05
     c2: float = 0.05
     max_iterations: int = 100
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ def load_crf(folder: str | Path) -> CrfModel:
             lexicon=files.get("lexicon.tsv", b""),
             clusters=files.get("clusters.tsv", b""),
             labels=labels_of_card(card),
-            settings=CrfSettings(**card["settings"]),
+            settings=CrfSettings(
+                **card["settings"] | {"without": tuple(card["settings"]["without"])}
+            ),
             seed=card["seed"],
             training=TrainingCounts(**card["training"]),
             validation=card["validation"],
@@ -215,7 +219,7 @@ def train_crf(
     ]
     for number in random.Random(seed).sample(range(len(tagged)), len(tagged)):
         if tagged[number]:
-            _add_document(trainers, reader, tagged[number], label_set)
+            _add_document(trainers, reader, tagged[number], label_set, frozenset(settings.without))
     model = CrfModel(
         outer=trainers[0].train(),
         inner=trainers[1].train() if label_set.inner else None,
@@ -241,6 +245,7 @@ def _add_document(
     reader: TokenReader,
     sentences: Sequence[TaggedSentence],
     labels: LabelSet,
+    without: frozenset[str],
 ) -> None:
     """Append the sentences of a document to the outer, their hosts to the inner trainer."""
     outer_tags, inner_tags = labels.tags("outer"), labels.tags("inner")
@@ -250,6 +255,8 @@ def _add_document(
     for sentence in sentences:
         last = first + len(sentence.tokens)
         rows = full_rows(tokens, first, last)
+        if without:
+            rows = [[name for name in row if name.partition("=")[0] not in without] for row in rows]
         trainers[0].append(rows, [outer_tags[tag] for tag in sentence.outer])
         for host in sentence.hosts:
             more = host_rows(host.last - host.first, labels.hosts[host.label])
@@ -275,7 +282,8 @@ class _Trainer:
                     progress(done + info["num"], layers * settings.max_iterations)
 
         self._trainer: Any = Trainer(algorithm="lbfgs", verbose=False)
-        self._trainer.set_params(asdict(settings))
+        names = ("c1", "c2", "max_iterations")
+        self._trainer.set_params({name: getattr(settings, name) for name in names})
         self.append = self._trainer.append
 
     def train(self) -> bytes:
@@ -315,9 +323,7 @@ class _Taggers:
     def label(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
         check_tokens(documents, self._training)
         pages = [_Page(self._reader, document) for document in documents]
-        emissions = self._weights.split(
-            np.concatenate([page.emissions(self._weights) for page in pages])
-        )
+        emissions = self._weights.split(self._emissions(pages))
         spans: list[list[Span]] = [[] for _ in pages]
         hosts: list[_Host] = []
         place = 0
@@ -336,6 +342,20 @@ class _Taggers:
             for host, guest in self._find_guests(hosts, emissions[1]):
                 spans[host.page].append(guest)
         return [sort_spans(of_page) for of_page in spans]
+
+    def _emissions(self, pages: Sequence["_Page"]) -> Floats:
+        """Summed weights of the features of all tokens, in every chain."""
+        lengths = [last - first for page in pages for first, last in page.ranges]
+        sentences = np.repeat(np.arange(len(lengths)), lengths)
+        rows = (
+            row
+            for page in pages
+            for first, last in page.ranges
+            for row in context_rows(page.tokens, first, last)
+        )
+        words = [word for page in pages for word in page.tokens.words]
+        listings = [listing for page in pages for listing in page.tokens.listings]
+        return self._weights.of_forms((words, listings), sentences) + self._weights.of_rows(rows)
 
     def _find_guests(
         self, hosts: Sequence[_Host], emissions: Floats
@@ -369,16 +389,6 @@ class _Page:
         self.tokens = reader.read(document.text, [token for one in sentences for token in one])
         ends = accumulate(map(len, sentences))
         self.ranges = [(end - len(one), end) for one, end in zip(sentences, ends, strict=True)]
-
-    def emissions(self, weights: Weights) -> Floats:
-        """Summed weights of the features of all tokens, in every chain."""
-        lengths = [last - first for first, last in self.ranges]
-        sentences = np.repeat(np.arange(len(lengths)), lengths)
-        rows = [
-            row for first, last in self.ranges for row in context_rows(self.tokens, first, last)
-        ]
-        columns = (self.tokens.words, self.tokens.listings)
-        return weights.of_forms(columns, sentences) + weights.of_rows(rows)
 
 
 def _tags_and_chances(

@@ -31,7 +31,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from annotate.prelabel.lexicon import Lexicon, has_case
+from annotate.prelabel.lexicon import Lexicon
 from annotate.text import fold
 from annotate.tokens import Offsets
 
@@ -195,13 +195,12 @@ class TokenReader:
         last = {end: number for number, (_, end) in enumerate(offsets)}
         found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         matches: Any = self._lexicon.automaton.iter(fold(text))
-        for place, (length, entries) in matches:
+        for place, match in matches:
             end = place + 1
-            start = end - length
+            start = end - match.length
             if start in first and end in last:
-                for name, case, natural in entries:
-                    if has_case(text, start, end, natural, case):
-                        found[name].append((first[start], -last[end]))
+                for name in match.classes(text, start):
+                    found[name].append((first[start], -last[end]))
         classes: list[list[str]] = [[] for _ in offsets]
         for name in sorted(found):
             reach = -1

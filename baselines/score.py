@@ -129,15 +129,6 @@ class Scores:
     tally: Tally = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Gold, predicted and correct spans by label: what every figure is made from."""
-
-    gold: Counter[str]
-    predicted: Counter[str]
-    correct: Counter[str]
-
-
 def match_documents(
     gold: Iterable[Document], predicted: Iterable[Document]
 ) -> list[tuple[Document, Document]]:
@@ -512,65 +503,15 @@ def _figures_of(
     )
 
 
-def add_counts(counts: Counts, gold: Iterable[Span], predicted: Iterable[Span]) -> None:
-    """Add the spans of one document: right is what has the same place and label."""
-    gold_keys = {span.key for span in gold}
-    predicted_keys = {span.key for span in predicted}
-    counts.gold.update(label for _, _, label in gold_keys)
-    counts.predicted.update(label for _, _, label in predicted_keys)
-    counts.correct.update(label for _, _, label in gold_keys & predicted_keys)
-
-
-def _figures(support: int, predicted: int, correct: int) -> Figures:
-    if not support and not predicted:
-        return Figures(None, None, None, 0, 0, 0)
-    return Figures(
-        precision=correct / predicted if predicted else 0.0,
-        recall=correct / support if support else 0.0,
-        f1=2 * correct / (support + predicted),
-        support=support,
-        predicted=predicted,
-        correct=correct,
-    )
-
-
 def order_labels(labels: Iterable[str]) -> list[str]:
     """The scheme's labels in its order, whether they occur or not, then any others by name."""
     return [*LABEL_NAMES, *sorted(set(labels).difference(LABEL_NAMES))]
-
-
-def table_of_counts(counts: Counts) -> Table:
-    """Figures of counts: by label, micro and macro."""
-    labels = {
-        label: _figures(counts.gold[label], counts.predicted[label], counts.correct[label])
-        for label in labels_shown(counts.gold.keys() | counts.predicted.keys())
-    }
-    micro = _figures(counts.gold.total(), counts.predicted.total(), counts.correct.total())
-    return Table(micro, _macro(labels.values(), micro), labels)
 
 
 def labels_shown(labels: Iterable[str]) -> list[str]:
     """All labels of the scheme, unless the data have none of them (another label set)."""
     found = set(labels)
     return order_labels(found) if not found or found & set(LABEL_NAMES) else sorted(found)
-
-
-def _macro(labels: Iterable[Figures], micro: Figures) -> Figures:
-    seen = [figures for figures in labels if figures.f1 is not None]
-    if not seen:
-        return micro
-
-    def mean(values: Iterable[float | None]) -> float:
-        return sum(value for value in values if value is not None) / len(seen)
-
-    return Figures(
-        precision=mean(figures.precision for figures in seen),
-        recall=mean(figures.recall for figures in seen),
-        f1=mean(figures.f1 for figures in seen),
-        support=micro.support,
-        predicted=micro.predicted,
-        correct=micro.correct,
-    )
 
 
 def _tag(
