@@ -370,10 +370,13 @@ def retrain(
         check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
 
-    def tell(done: int) -> None:
-        say(f"trained {done} of {FOLDS + 1} models")
-
-    report = retrain_ensemble(gold, seed=seed, rules=labeller, on_fold=tell)
+    with progress_bars() as advance:
+        report = retrain_ensemble(
+            gold,
+            seed=seed,
+            rules=labeller,
+            on_fold=lambda done: advance("training", done, FOLDS + 1),
+        )
     report.save(output)
     if as_json:
         print_json(retraining_to_dict(report))

@@ -349,7 +349,7 @@ def _score(
     from baselines.report import write_report
     from baselines.score import score_documents
 
-    scores = score_documents(parts["test"], predicted)
+    scores = score_documents(parts["test"], predicted, split="test", train=parts["train"])
     write_report(
         folder / "report",
         scores,
