@@ -113,6 +113,8 @@ def find_edge_problem(text: str, span: Span) -> str | None:
     so a final full stop is accepted after a word in capitals and after `Tp`, `Tx`.
     """
     mention = text[span.start : span.end]
+    if mention[0].isalnum() and mention[-1].isalnum():
+        return None  # as nearly all: a letter is none of what follows
     if mention != mention.strip():
         return "begins or ends with white space"
     if mention[0] in EDGE_PUNCTUATION or mention[-1] in EDGE_PUNCTUATION - {"."}:

@@ -1,3 +1,4 @@
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -5,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from annotate.errors import ServiceError
-from annotate.studio.connection import connect
+from annotate.studio.connection import _objects, connect
 from annotate.studio.project import Project, ensure_project, find_project
 from annotate.studio.pull import pull_annotations
 from annotate.studio.push import push_documents
@@ -46,6 +47,29 @@ def test_a_project_that_is_not_there(studio_server: Server) -> None:
         pull_annotations(connection, gone)
     with pytest.raises(ServiceError, match=r"404 Not Found"):
         push_documents(connection, gone, [])
+
+
+OBJECTS = [{"a": "Đảng ủy"}, {"b": [1, {"]": "},{"}], "c": " "}, {}]
+
+
+@pytest.mark.parametrize("spaces", [(", ", ": "), (",", ":"), (" ,\n\t", ": ")])
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_objects_are_read_from_any_chunks(
+    monkeypatch: pytest.MonkeyPatch, spaces: tuple[str, str], size: int
+) -> None:
+    monkeypatch.setattr("annotate.studio.connection._BLOCK", 1)
+    for objects in (OBJECTS, OBJECTS[:1], []):
+        sent = json.dumps(objects, ensure_ascii=False, separators=spaces).encode()
+        chunks = [sent[start : start + size] for start in range(0, len(sent), size)]
+        assert list(_objects(chunks)) == objects
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "[", '[{"a": 1}', '[{"a": 1},', '[{"a": 1},]', '[{"a":', "{}"]
+)
+def test_a_list_that_breaks_off_is_no_list(sent: str) -> None:
+    with pytest.raises(ValueError, match=r"breaks off|wanted, found"):
+        list(_objects([sent.encode()]))
 
 
 def test_nothing_listens() -> None:

@@ -1,8 +1,9 @@
 """A connection to a Label Studio server, embedded or not, whose failures are one-line errors."""
 
+import codecs
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -21,6 +22,8 @@ READ_TIMEOUT = 300
 
 WRITE_TIMEOUT = 600
 """Seconds for one answer to a change; a change is sent once only."""
+
+_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +48,43 @@ class Connection:
         For what is large the SDK's own methods are too slow: building an object for each field
         of questions and answers takes as long as the server's work.
         """
+        with self.asking(what):
+            answer = self._ask(path, parameters)
+            with closing(answer):
+                answer.read()
+                _require_json(answer)
+                return answer.json()
+
+    def stream(self, path: str, parameters: dict[str, Any], what: str) -> Iterator[dict[str, Any]]:
+        """The objects of the JSON list that the server gives for a question, one at a time, so
+        that a large answer never lies in memory as a whole. Raises ServiceError."""
+        with self.asking(what):
+            answer = self._ask(path, parameters)
+            with closing(answer):
+                if not answer.is_success:
+                    answer.read()
+                _require_json(answer)
+                yield from _objects(answer.iter_bytes())
+
+    def _ask(self, path: str, parameters: dict[str, Any]) -> "httpx.Response":
+        """The answer to a question, its body not yet read."""
         import httpx
 
-        with self.asking(what):
-            question = self._request("GET", path, READ_TIMEOUT, params=parameters)
-            try:
-                answer = self.transport.send(question)
-            except (httpx.RemoteProtocolError, httpx.ReadError):
-                # The server had closed the connection that was kept open: ask on a new one.
-                answer = self.transport.send(question)
-            return _content(answer)
+        question = self._request("GET", path, READ_TIMEOUT, params=parameters)
+        try:
+            return self.transport.send(question, stream=True)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            # The server had closed the connection that was kept open: ask on a new one.
+            return self.transport.send(question, stream=True)
 
     def change(self, path: str, body: Any, what: str) -> Any:
         """Ask for a change, once only, and give the server's answer. Raises ServiceError."""
         with self.asking(what):
             content = json.dumps(body, ensure_ascii=False).encode()
             change = self._request("POST", path, WRITE_TIMEOUT, content=content)
-            return _content(self.transport.send(change))
+            answer = self.transport.send(change)
+            _require_json(answer)
+            return answer.json()
 
     def _request(self, method: str, path: str, timeout: int, **more: Any) -> "httpx.Request":
         # The SDK renews a personal access token here when it has run out.
@@ -72,17 +95,63 @@ class Connection:
         )
 
 
-def _content(answer: "httpx.Response") -> Any:
+def _require_json(answer: "httpx.Response") -> None:
+    """Raise what `_explained` explains unless the server did as asked and says so in JSON."""
     from label_studio_sdk.core.api_error import ApiError
 
-    # The export calls itself application/.json.
-    is_json = "json" in answer.headers.get("content-type", "")
-    body = answer.json() if is_json else answer.text
+    kind = answer.headers.get("content-type", "")
+    is_json = "json" in kind  # the export calls itself application/.json
     if not answer.is_success:
-        raise ApiError(status_code=answer.status_code, body=body)
+        raise ApiError(
+            status_code=answer.status_code, body=answer.json() if is_json else answer.text
+        )
     if not is_json:
-        raise ValueError(f"content type {answer.headers.get('content-type')!r}")
-    return body
+        raise ValueError(f"content type {kind!r}")
+
+
+def _objects(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON list of objects that comes in chunks. Raises ValueError."""
+    decode = json.JSONDecoder().raw_decode
+    rest, before = "", "["
+    for block in _blocks(chunks):
+        rest += block
+        place = 0
+        while (at := _skip_space(rest, place)) < len(rest):
+            begin = _skip_space(rest, at + 1)
+            if rest[at] == "]" and before == ",":
+                return
+            if rest[at] != before:
+                raise ValueError(f"{before!r} wanted, found {rest[at]!r}")
+            if before == "[" and rest.startswith("]", begin):
+                return
+            try:
+                found, place = decode(rest, begin)
+            except json.JSONDecodeError:
+                break  # its end is in a later block
+            before = ","
+            yield found
+        rest = rest[place:]
+    raise ValueError("the list breaks off")
+
+
+def _skip_space(text: str, place: int) -> int:
+    while place < len(text) and text[place] in " \t\r\n":
+        place += 1
+    return place
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The text of chunks of UTF-8, gathered into blocks of about `_BLOCK` bytes."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _BLOCK:
+            yield decode(b"".join(held))
+            held, size = [], 0
+    yield decode(b"".join(held), final=True)
 
 
 def write_once(timeout: int = WRITE_TIMEOUT) -> "RequestOptions":
