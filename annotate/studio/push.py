@@ -70,9 +70,9 @@ def push_documents(
     has worked on; on others changed pre-labels are `kept` out and a changed text is `refused`.
     Documents of the project that are not pushed are left alone.
 
-    Raises DataError, before anything is sent, for two documents of one id and for spans that
-    text or scheme do not allow; ServiceError for a failure under way: what was sent stays, and
-    the same push run again finishes.
+    Raises DataError, before anything is sent, for two documents of one id, for spans that
+    text or scheme do not allow and for scores outside 0 to 1; ServiceError for a failure under
+    way: what was sent stays, and the same push run again finishes.
     """
     wanted = _checked(documents)
     report = PushReport()
@@ -104,6 +104,12 @@ def _checked(documents: Iterable[Document]) -> dict[str, Document]:
         if document.id in wanted:
             raise DataError(f"{where}: this id comes twice; ids must be unique to be pushed")
         check_document(document, where)
+        for span in document.spans:
+            if span.score is not None and not 0 <= span.score <= 1:
+                raise DataError(
+                    f"{where}: entity {span.start}-{span.end} has the score {span.score}; "
+                    "wanted 0 to 1"
+                )
         wanted[document.id] = document
     return wanted
 
