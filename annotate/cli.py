@@ -7,7 +7,8 @@ data or of a service; 2: wrong usage. Slow imports happen inside the command tha
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -96,6 +97,19 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
     from rich.progress import track
 
     yield from track(items, what, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def counted(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """What is called with the number of things done since its last call, for a progress bar on
+    stderr when that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 def print_json(value: Any) -> None:
@@ -475,7 +489,8 @@ def push(
     place = ensure_project(
         connection, project, per_task, instruction=instruction, unsure_first=unsure_first
     )
-    report = push_documents(connection, place, documents)
+    with counted(len(documents), "pushing") as done:
+        report = push_documents(connection, place, documents, progress=done)
     for left in (*report.kept, *report.refused):
         say(f"{left.task_url} (document {left.document}): {left.reason}")
     say(

@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
     from label_studio_sdk.core.request_options import RequestOptions
 
-READ_TIMEOUT = 300
+LOGIN_TIMEOUT = 30
+"""Seconds for the first answer of a server."""
+
+READ_TIMEOUT = 120
 """Seconds for one answer to a question."""
 
-WRITE_TIMEOUT = 600
+EXPORT_TIMEOUT = 900
+"""Seconds for the beginning of an export, which the server makes as a whole before."""
+
+WRITE_TIMEOUT = 300
 """Seconds for one answer to a change; a change is sent once only."""
 
 _BLOCK = 1_000_000
@@ -49,7 +55,7 @@ class Connection:
         of questions and answers takes as long as the server's work.
         """
         with self.asking(what):
-            answer = self._ask(path, parameters)
+            answer = self._ask(path, parameters, READ_TIMEOUT)
             with closing(answer):
                 answer.read()
                 _require_json(answer)
@@ -59,18 +65,18 @@ class Connection:
         """The objects of the JSON list that the server gives for a question, one at a time, so
         that a large answer never lies in memory as a whole. Raises ServiceError."""
         with self.asking(what):
-            answer = self._ask(path, parameters)
+            answer = self._ask(path, parameters, EXPORT_TIMEOUT)
             with closing(answer):
                 if not answer.is_success:
                     answer.read()
                 _require_json(answer)
                 yield from _objects(answer.iter_bytes())
 
-    def _ask(self, path: str, parameters: dict[str, Any]) -> "httpx.Response":
+    def _ask(self, path: str, parameters: dict[str, Any], timeout: float) -> "httpx.Response":
         """The answer to a question, its body not yet read."""
         import httpx
 
-        question = self._request("GET", path, READ_TIMEOUT, params=parameters)
+        question = self._request("GET", path, timeout, params=parameters)
         try:
             return self.transport.send(question, stream=True)
         except (httpx.RemoteProtocolError, httpx.ReadError):
@@ -86,7 +92,7 @@ class Connection:
             _require_json(answer)
             return answer.json()
 
-    def _request(self, method: str, path: str, timeout: int, **more: Any) -> "httpx.Request":
+    def _request(self, method: str, path: str, timeout: float, **more: Any) -> "httpx.Request":
         # The SDK renews a personal access token here when it has run out.
         headers = self.client._client_wrapper.get_headers()
         headers["Content-Type"] = "application/json"
@@ -103,7 +109,9 @@ def _require_json(answer: "httpx.Response") -> None:
     is_json = "json" in kind  # the export calls itself application/.json
     if not answer.is_success:
         raise ApiError(
-            status_code=answer.status_code, body=answer.json() if is_json else answer.text
+            status_code=answer.status_code,
+            headers=dict(answer.headers),
+            body=answer.json() if is_json else answer.text,
         )
     if not is_json:
         raise ValueError(f"content type {kind!r}")
@@ -154,10 +162,10 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[str]:
     yield decode(b"".join(held), final=True)
 
 
-def write_once(timeout: int = WRITE_TIMEOUT) -> "RequestOptions":
+def write_once() -> "RequestOptions":
     """Request options for a change: never sent a second time by the client itself, since a
     request whose answer was lost may have been carried out."""
-    return {"max_retries": 0, "timeout_in_seconds": timeout}
+    return {"max_retries": 0, "timeout_in_seconds": WRITE_TIMEOUT}
 
 
 def connect(url: str, api_key: str) -> Connection:
@@ -169,8 +177,12 @@ def connect(url: str, api_key: str) -> Connection:
     import httpx
     from label_studio_sdk.client import LabelStudio
 
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname and parts.port != 0)
+    except ValueError:  # brackets that do not close, a port that is none
+        is_address = False
+    if not is_address:
         raise ServiceError(f"{url!r} is no address; wanted one like http://127.0.0.1:8080")
     if not api_key or not api_key.isascii() or not api_key.isprintable():
         raise ServiceError(
@@ -179,15 +191,25 @@ def connect(url: str, api_key: str) -> Connection:
         )
     base = url.rstrip("/")
     # A proxy of the environment stands between us and the world, not between us and ourselves.
+    # Redirects are not followed: on its way a change would become a question.
     transport = httpx.Client(
-        timeout=READ_TIMEOUT, follow_redirects=True, trust_env=not _is_loopback(parts.hostname)
+        timeout=READ_TIMEOUT,
+        follow_redirects=False,
+        trust_env=not _is_loopback(parts.hostname or ""),
     )
     with _explained(base, "to log in"):
         client = LabelStudio(  # type: ignore[no-untyped-call]
             base_url=base, api_key=api_key, httpx_client=transport
         )
         # Not tried again: when the server is down the user should hear of it at once.
-        user = client.users.whoami(request_options={"max_retries": 0, "timeout_in_seconds": 30})
+        try:
+            user = client.users.whoami(
+                request_options={"max_retries": 0, "timeout_in_seconds": LOGIN_TIMEOUT}
+            )
+        except TypeError:
+            raise ValueError("JSON of another kind") from None
+        if not isinstance(user.id, int):  # the SDK does not look
+            raise ValueError("JSON that names no user")
     return Connection(base, user.email or user.username or str(user.id), client, transport)
 
 
@@ -210,7 +232,12 @@ def _explained(url: str, what: str) -> Iterator[None]:
         yield
     except ApiError as error:
         raise ServiceError(f"{url}: wanted {what}; {_reason(error)}") from None
-    except httpx.ConnectError:
+    except httpx.ConnectError as error:
+        if "SSL" in str(error):
+            raise ServiceError(
+                f"{url}: wanted {what}; no secure connection ({_one_line(str(error))}); "
+                "check the certificate, or whether the address begins with http://"
+            ) from None
         raise ServiceError(
             f"{url}: wanted {what}; no Label Studio answers there; "
             "start it (vipol studio up) or correct the address"
@@ -232,14 +259,29 @@ def _explained(url: str, what: str) -> Iterator[None]:
         ) from None
 
 
+_NO_ANSWER = "the server behind this address does not answer; wait until it does, then run again"
+
+
 def _reason(error: Any) -> str:
     status = error.status_code or 0
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "no status"
+    if 300 <= status < 400:
+        place = (error.headers or {}).get("location", "nowhere")
+        return (
+            f"{status} {name}: it sends us on to {place}; give the address of Label Studio itself"
+        )
+    if status < 300:  # the SDK found no JSON in it
+        said = _one_line(_detail(error.body)) or "nothing"
+        return f"the answer is not Label Studio's ({said}); check the address"
     advice = {
         401: "the API key is not accepted; copy it anew from Account & Settings, "
         "or let the organisation allow tokens of its kind",
         403: "this user may not do that; use the key of one who may",
         404: "there is no such thing on the server; check address and project",
+        413: "what stands before the server takes no request as large; let it take 50 MB",
+        502: _NO_ANSWER,
+        503: _NO_ANSWER,
+        504: _NO_ANSWER,
     }.get(status)
     if advice:
         return f"{status} {name}: {advice}"

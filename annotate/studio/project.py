@@ -83,14 +83,14 @@ def ensure_project(
         at_first: dict[str, Any] = {"maximum_annotations": 1, "sampling": _IN_ORDER}
         with connection.asking(f"to make the project {title!r}"):
             made = connection.client.projects.create(
-                title=title, **at_first | wanted, request_options=write_once(120)
+                title=title, **at_first | wanted, request_options=write_once()
             )
-        return _project(connection, made)
+        return _first_of(connection, _project(connection, made))
     _require_our_kind(connection, found)
     outdated = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if outdated:
         with connection.asking(f"to bring the project {title!r} up to date"):
-            connection.client.projects.update(found.id, **outdated, request_options=write_once(120))
+            connection.client.projects.update(found.id, **outdated, request_options=write_once())
     return _project(connection, found)
 
 
@@ -101,16 +101,32 @@ def show_prelabels(connection: Connection, project: Project, model_version: str)
         now = connection.client.projects.get(project.id)
         if now.model_version != model_version:
             connection.client.projects.update(
-                project.id, model_version=model_version, request_options=write_once(120)
+                project.id, model_version=model_version, request_options=write_once()
             )
     return now.task_number or 0
 
 
-def _same_title(connection: Connection, title: str) -> Any:
+def _first_of(connection: Connection, made: Project) -> Project:
+    """The project just made; where another push made one of this title at the same time, the
+    older, and the younger goes, which is empty yet."""
+    found = _all_of_title(connection, made.title)
+    oldest = min(found, key=lambda project: project.id, default=None)
+    if oldest is None or oldest.id >= made.id:
+        return made
+    with connection.asking(f"to remove the second project {made.title!r}"):
+        connection.client.projects.delete(made.id, request_options=write_once())
+    return _project(connection, oldest)
+
+
+def _all_of_title(connection: Connection, title: str) -> list[Any]:
     with connection.asking(f"to find the project {title!r}"):
         # The server's own filter also finds titles that merely contain this one.
         similar: Iterable[Any] = connection.client.projects.list(title=title)
-        found = [project for project in similar if project.title == title]
+        return [project for project in similar if project.title == title]
+
+
+def _same_title(connection: Connection, title: str) -> Any:
+    found = _all_of_title(connection, title)
     if len(found) > 1:
         ids = ", ".join(str(project.id) for project in found)
         raise ServiceError(

@@ -206,7 +206,7 @@ def _leave(
     if stored.meta != meta:
         with connection.asking(f"to update task {stored.id}"):
             connection.client.tasks.update(
-                str(stored.id), meta=meta, data=task["data"], request_options=write_once(120)
+                str(stored.id), meta=meta, data=task["data"], request_options=write_once()
             )
         report.updated += 1
     elif same_prelabels:
@@ -237,7 +237,7 @@ def _replace(
                     str(stored.id),
                     data=task["data"],
                     meta=task["meta"],
-                    request_options=write_once(120),
+                    request_options=write_once(),
                 )
     request = [
         {"task": stored.id, **prediction_of(document, model_version)}
