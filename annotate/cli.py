@@ -9,23 +9,24 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from annotate import __version__
+from annotate.adjudicate import Policy
 from annotate.dataset.exports import ExportFormat
 from annotate.dataset.sentences import TokenConfig
 from annotate.dataset.split import Split, SplitBy
-from annotate.document import Document, read_documents, write_documents
+from annotate.document import Document, check_own, read_documents, write_documents
 from annotate.errors import DataError, VipolError
 from annotate.scheme import Language
+from annotate.settings import PROJECT_FILE
 
 Item = TypeVar("Item")
-
-PROJECT_FILE = "vipol.toml"
-"""A team's own lexicons and patterns, in the folder that the command runs in."""
+ComparisonFormat = Literal["text", "markdown", "latex", "json"]
 
 app = typer.Typer(
     name="vipol",
@@ -56,8 +57,8 @@ ServerFolder = Annotated[
     Path | None,
     typer.Option(
         "--folder",
-        envvar="VIPOL_STUDIO",
-        help="The server's data folder.  [default: ~/.local/share/vipol/studio]",
+        help="Data folder of the embedded server.  [env var: VIPOL_STUDIO; default: that of "
+        "vipol.toml, else ~/.local/share/vipol/studio]",
         show_default=False,
     ),
 ]
@@ -65,9 +66,8 @@ Project = Annotated[str, typer.Option("--project", help="Title of the project in
 Url = Annotated[
     str | None,
     typer.Option(
-        envvar="LABEL_STUDIO_URL",
-        help="Label Studio to use instead of the embedded one; "
-        "its key comes from LABEL_STUDIO_API_KEY.",
+        help="Label Studio to use instead of the embedded one; its key comes from "
+        "LABEL_STUDIO_API_KEY or vipol.toml.  [env var: LABEL_STUDIO_URL]",
         show_default=False,
     ),
 ]
@@ -100,71 +100,99 @@ def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
 
 
 @contextmanager
-def counted(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """What is called with the number of things done since its last call, for a progress bar on
-    stderr when that is a terminal."""
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to call with what is being done, how much is done and how much there is; each
+    kind of work has a bar on stderr when that is a terminal."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+    tasks: dict[str, TaskID] = {}
+    with Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance
+
+
+@contextmanager
+def counted(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of things done since its last call; it has a bar as well."""
+    with progress_bars() as advance:
+        so_far = 0
+
+        def add(count: int) -> None:
+            nonlocal so_far
+            so_far += count
+            advance(what, so_far, total)
+
+        yield add
 
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def server_folder(folder: Path | None) -> Path:
-    """The data folder of the embedded server: the one asked for, else the user's own."""
-    if folder:
-        return folder
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "vipol" / "studio"
+def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -> list[Document]:
+    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files.
 
-
-def load_gold(source: str, split: str | None = None) -> list[Document]:
-    """Labelled Documents of a Document file, a built dataset, or a folder of mark-up files."""
+    With `foreign` also those of imported datasets, with labels and tokens of their own.
+    """
     path = Path(source)
     if path.is_dir() and (path / "README.md").exists():
         from annotate.dataset.load import load_documents
 
-        return load_documents(path, split)
+        documents = load_documents(path, split)
+        for document in () if foreign else documents:
+            check_own(document, source)
+        return documents
     if split:
         raise DataError(f"{source}: --split needs a built dataset, this is none")
     if path.is_dir():
         from annotate.markup import read_source_folder
 
         return read_source_folder(path)
-    return list(read_documents(source, labelled=True))
+    return list(progress(read_documents(source, labelled=True, foreign=foreign), "reading"))
 
 
 def open_connection(url: str | None, folder: Path | None) -> Any:
-    """A connection to the Label Studio at `url`, else to the embedded server of `folder`."""
+    """A connection to the Label Studio that flags, environment or vipol.toml name, else to the
+    embedded server."""
     from annotate.studio.connection import connect
+    from annotate.studio.settings import Existing, choose_server
 
-    if url:
-        key = os.environ.get("LABEL_STUDIO_API_KEY")
-        if not key:
-            raise DataError(
-                "LABEL_STUDIO_API_KEY is not set; put the key of your account on "
-                f"{url} into it (Account & Settings, Access Token)"
-            )
-        return connect(url, key)
-    server = require_server(folder)
+    chosen = choose_server(url, folder)
+    if isinstance(chosen, Existing):
+        return connect(chosen.url, chosen.key)
+    server = require_server(chosen.folder)
     return connect(server.url, server.token)
 
 
-def require_server(folder: Path | None) -> Any:
+def embedded_folder(folder: Path | None) -> Path:
+    """The data folder of the embedded server, where that is the server that is meant."""
+    from annotate.studio.settings import Existing, choose_server
+
+    chosen = choose_server(None, folder)
+    if isinstance(chosen, Existing):
+        raise DataError(
+            f"{chosen.url} is the Label Studio that LABEL_STUDIO_URL or vipol.toml names, and not "
+            "one to start, stop or add users to from here; for one of your own say --folder"
+        )
+    return chosen.folder
+
+
+def require_server(folder: Path) -> Any:
     """The embedded server that runs in `folder`."""
     from annotate.studio.server import find_server
 
-    place = server_folder(folder)
-    server = find_server(place)
+    server = find_server(folder)
     if not server:
         raise DataError(
-            f"{place}: no Label Studio runs here; start one with vipol studio up, or set "
+            f"{folder}: no Label Studio runs here; start one with vipol studio up, or set "
             "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
         )
     return server
@@ -215,8 +243,18 @@ def clean(
 # --- pre-labels and predictions --------------------------------------------------------------
 
 
-def write_predictions(model: str, documents: Iterable[Document], output: str, workers: int) -> None:
+def write_predictions(
+    model: str,
+    documents: Iterable[Document],
+    output: str,
+    workers: int,
+    label_map: Path | None = None,
+) -> None:
+    from annotate.dataset.imports import read_label_map
+    from baselines.foreign import read_predictions
     from baselines.workers import label_stream
+
+    labels = read_label_map(label_map) if label_map else None
 
     def warn(document: Document, looks_like: str) -> None:
         say(f"document {document.id}: {looks_like}; no spans")
@@ -225,7 +263,13 @@ def write_predictions(model: str, documents: Iterable[Document], output: str, wo
 
     def counted() -> Iterator[Document]:
         nonlocal spans
-        stream = label_stream(model, documents, workers, project=PROJECT_FILE, warn=warn)
+        stream = (
+            read_predictions(model, documents, labels)
+            if Path(model).is_file()
+            else label_stream(
+                model, documents, workers, project=PROJECT_FILE, label_map=labels, warn=warn
+            )
+        )
         for document in progress(stream, "labelling"):
             spans += len(document.spans)
             yield document
@@ -242,7 +286,7 @@ def prelabel(
         str,
         typer.Option(
             "--with",
-            help="rules, underthesea, the folder of a trained model, or ensemble:rules+crf:FOLDER.",
+            help="rules, underthesea, the folder of a trained model, or ensemble:FOLDER.",
         ),
     ] = "rules",
     workers: Workers = 1,
@@ -325,16 +369,25 @@ def retrain(
 ) -> None:
     """Train rules and CRF together on your gold, and show what the next batch gains.
 
+    About 50 documents are enough; of a built dataset its train split is taken.
+
     Then: vipol prelabel next.jsonl --with ensemble:FOLDER
 
     Example: vipol retrain gold.jsonl -o ensemble
     """
-    from baselines.ensemble import format_retraining, retraining_to_dict
+    from baselines.ensemble import FOLDS, format_retraining, retraining_to_dict
     from baselines.ensemble import retrain as retrain_ensemble
     from baselines.workers import open_labeller
 
+    gold = load_training([source])
+    for document in gold:
+        check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
-    report = retrain_ensemble(load_gold(source), seed=seed, rules=labeller)
+
+    def tell(done: int) -> None:
+        say(f"trained {done} of {FOLDS + 1} models")
+
+    report = retrain_ensemble(gold, seed=seed, rules=labeller, on_fold=tell)
     report.save(output)
     if as_json:
         print_json(retraining_to_dict(report))
@@ -345,7 +398,14 @@ def retrain(
 
 @app.command()
 def predict(
-    model: Annotated[str, typer.Argument(help="rules, underthesea, or a model's folder.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="rules, underthesea, ensemble:FOLDER, the folder of a trained model or of a "
+            "transformers token classifier, or a CoNLL file of predictions.",
+        ),
+    ],
     source: Annotated[
         str, typer.Argument(metavar="IN", help="Document file (- is stdin) or built dataset.")
     ],
@@ -353,16 +413,21 @@ def predict(
     split: Annotated[
         str | None, typer.Option(help="Split of the dataset: train, validation or test.")
     ] = None,
+    label_map: Annotated[
+        Path | None, typer.Option(help="TOML file: the model's labels to the data's.")
+    ] = None,
     workers: Workers = 1,
 ) -> None:
     """Predict spans with a model; entities that come in are put aside.
 
     Example: vipol predict model docs.jsonl -o predicted.jsonl
     """
+    documents: Iterable[Document]
     if split or Path(source).is_dir():
-        write_predictions(model, load_gold(source, split), output, workers)
+        documents = load_gold(source, split, foreign=True)
     else:
-        write_predictions(model, read_documents(source), output, workers)
+        documents = read_documents(source, foreign=True)
+    write_predictions(model, documents, output, workers, label_map)
 
 
 # --- Label Studio ------------------------------------------------------------------------
@@ -380,12 +445,13 @@ def studio_up(
     Example: vipol studio up
     """
     from annotate.studio.server import find_server, start_server
+    from annotate.studio.settings import read_database
 
-    place = server_folder(folder)
+    place, database = embedded_folder(folder), read_database()
     running = find_server(place)
     if not running:
         say("starting Label Studio (under a minute the first time, then a few seconds)")
-    server = start_server(place, port)
+    server = start_server(place, port, database=database)
     print_server(server, "runs already" if running else "is up")
 
 
@@ -404,7 +470,7 @@ def studio_down(folder: ServerFolder = None) -> None:
     """
     from annotate.studio.server import stop_server
 
-    place = server_folder(folder)
+    place = embedded_folder(folder)
     if stop_server(place):
         say(f"stopped the Label Studio of {place}; its data stays there")
     else:
@@ -413,16 +479,23 @@ def studio_down(folder: ServerFolder = None) -> None:
 
 @studio.command("status")
 def studio_status(folder: ServerFolder = None) -> None:
-    """Say where the embedded Label Studio is; exit 1 where none runs.
+    """Say where the Label Studio is that commands work with; exit 1 where none runs.
 
     Example: vipol studio status
     """
+    from annotate.studio.connection import connect
     from annotate.studio.server import find_server
+    from annotate.studio.settings import Existing, choose_server
 
-    place = server_folder(folder)
-    server = find_server(place)
+    chosen = choose_server(None, folder)
+    if isinstance(chosen, Existing):
+        connection = connect(chosen.url, chosen.key)
+        say(f"Label Studio answers: {connection.url}")
+        say(f"  user      {connection.user}")
+        return
+    server = find_server(chosen.folder)
     if not server:
-        say(f"{place}: no Label Studio runs here; start one with vipol studio up")
+        say(f"{chosen.folder}: no Label Studio runs here; start one with vipol studio up")
         raise typer.Exit(1)
     print_server(server, "runs")
 
@@ -441,7 +514,7 @@ def studio_user_add(
     """
     from annotate.studio.annotators import create_annotator
 
-    annotator = create_annotator(require_server(folder), name, email)
+    annotator = create_annotator(require_server(embedded_folder(folder)), name, email)
     say(f"{annotator.name} can log in:")
     say(f"  user      {annotator.email}")
     say(f"  password  {annotator.password}")
@@ -621,18 +694,97 @@ def quiz(
 def agreement(
     source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
     as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with plots and examples here.")
+    ] = None,
 ) -> None:
-    """How far annotators agree, by pair, label and layer.
+    """How far annotators agree, by pair, label and layer, and what they dispute most.
 
-    Example: vipol agreement annotations.jsonl
+    Example: vipol agreement annotations.jsonl --html agreement.html
     """
-    from annotate.agreement import agreement_to_dict, format_agreement, measure_agreement
+    from annotate.agreement import (
+        agreement_to_dict,
+        agreement_to_html,
+        format_agreement,
+        measure_agreement,
+    )
+    from annotate.files import open_output
 
     measured = measure_agreement(read_documents(source, labelled=True, annotations=True))
+    if html:
+        with open_output(html) as stream:
+            stream.write(agreement_to_html(measured))
+        say(f"wrote the page to {html}")
     if as_json:
         print_json(agreement_to_dict(measured))
     else:
         print(format_agreement(measured))
+
+
+@app.command("adjudicate")
+def adjudicate_command(
+    source: Annotated[str, typer.Argument(metavar="ANNOTATIONS", help="File that pull wrote.")],
+    output: Output = "-",
+    policy: Annotated[
+        Policy,
+        typer.Option(
+            help="all: every annotator drew the same; majority: more than half did, wherever they "
+            "differ; reviewer: a reviewer decides each document."
+        ),
+    ] = "majority",
+    project: Annotated[
+        str | None,
+        typer.Option(help="Title of the review project, for what the policy does not settle."),
+    ] = None,
+    url: Url = None,
+    folder: ServerFolder = None,
+) -> None:
+    """Make gold: what the policy settles, and what a reviewer decides in Label Studio.
+
+    Run it again to take the reviewer's decisions in; earlier ones stay.
+
+    Example: vipol adjudicate annotations.jsonl -o gold.jsonl --project "Party news review"
+    """
+    from annotate.adjudicate import adjudicate
+    from annotate.studio.review import pull_decisions, push_reviews, withdraw_reviews
+
+    annotations = list(read_documents(source, labelled=True, annotations=True))
+    earlier = read_earlier(output)
+    decisions: list[Document] = []
+    problems: list[Any] = []
+    connection: Any = open_connection(url, folder) if project else None
+    if project:
+        decisions, problems = pull_decisions(connection, project)
+    result = adjudicate(
+        annotations, policy, decisions=decisions, problems=problems, earlier=earlier
+    )
+    write_documents(output, result.gold)
+    for line in (*result.remarks, *result.open, *(() if project else result.reviews.values())):
+        say(str(line))
+    say(
+        f"adjudicated {plural(result.documents, 'document')} by {policy}: {result.settled} "
+        f"settled, {result.decided} decided by a reviewer, {len(result.reviews)} to review, "
+        f"{len(result.open)} open"
+    )
+    if project:
+        withdrawn = withdraw_reviews(connection, project, [gold.id for gold in result.gold])
+        if withdrawn:
+            say(f"took {plural(withdrawn, 'task')} out of the review that are settled now")
+    if result.reviews and project:
+        place, report = push_reviews(connection, project, result.reviews)
+        for left in (*report.kept, *report.refused):
+            say(f"{left.task_url} (document {left.document}): {left.reason}")
+        say(f"review at {place.url}: open each task from the list, then run this again")
+    elif result.reviews:
+        say('give --project "TITLE" to have the rest reviewed in Label Studio')
+
+
+def read_earlier(output: str) -> list[Document]:
+    """The gold that an earlier run wrote there, if any."""
+    path = Path(output)
+    if output == "-" or not path.is_file() or not path.stat().st_size:
+        return []
+    return list(read_documents(path, labelled=True))
 
 
 @app.command()
@@ -651,31 +803,31 @@ def build(
     ] = "balanced",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
 ) -> None:
-    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card.
+    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card with plots.
 
-    Of a folder of mark-up files, dataset.toml in it describes the dataset, and annotations.jsonl
-    in it (some documents, labelled twice) gives the agreement that the card states.
+    A folder of mark-up files, or else source/ in the dataset's folder, may hold dataset.toml
+    (describes the dataset), annotations.jsonl (some documents, labelled by several: the agreement
+    that the card states) and benchmark.json (the scores that scripts/benchmark wrote).
 
     Example: vipol build gold.jsonl -o datasets/party-news
     """
-    from annotate.agreement import measure_agreement
-    from annotate.dataset.build import build_dataset, read_dataset_source
+    from annotate.dataset.build import build_dataset
+    from annotate.dataset.describe import read_description
 
-    about = agreement = None
-    folder = Path(source)
-    if annotator:
-        documents = choose_annotator(source, annotator)
-    elif folder.is_dir():
-        described = read_dataset_source(folder)
-        documents, about = described.documents, described.about
-        twice = folder / "annotations.jsonl"
-        if twice.exists():
-            agreement = measure_agreement(read_documents(twice, labelled=True, annotations=True))
-    else:
-        documents = load_gold(source)
-    report = build_dataset(
-        documents, output, seed=seed, split_by=split_by, about=about, agreement=agreement
-    )
+    documents = choose_annotator(source, annotator) if annotator else load_gold(source)
+    is_markup = Path(source).is_dir() and not (Path(source) / "README.md").exists()
+    described = read_description(Path(source) if is_markup else output / "source")
+    with progress_bars() as advance:
+        report = build_dataset(
+            described.complete(documents),
+            output,
+            seed=seed,
+            split_by=split_by,
+            about=described.about,
+            agreement=described.agreement,
+            benchmark=described.benchmark,
+            progress=advance,
+        )
     say(str(report))
 
 
@@ -713,7 +865,7 @@ def export(
     """
     from annotate.dataset.exports import export_documents
 
-    written = export_documents(load_gold(source, split), output, to, tokens=tokens)
+    written = export_documents(load_gold(source, split, foreign=True), output, to, tokens=tokens)
     say(f"exported {plural(written, 'document')} as {to}")
 
 
@@ -799,24 +951,27 @@ def publish(
 # --- models and scores --------------------------------------------------------------------
 
 
-@train.command("crf")
-def train_crf_command(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
-) -> None:
-    """Train the CRF baseline, both layers; of a dataset its train split.
-
-    Example: vipol train crf datasets/party-news -o model
-    """
-    from baselines.crf import train_crf
-
-    documents = load_training(sources)
-    model = train_crf(documents, seed=seed)
-    model.save(output)
-    say(f"trained a CRF on {plural(len(documents), 'document')}: {output}")
+TrainingData = Annotated[
+    list[str],
+    typer.Argument(metavar="DATA...", help="Datasets (their train split) or Document files."),
+]
+ModelFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")]
+Validation = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Datasets or Document files to score on, and to stop by.  "
+        "[default: the validation split of the datasets]",
+        show_default=False,
+    ),
+]
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option(help="Document file, its labels put aside, to learn from what words are alike."),
+]
+TrainingSeed = Annotated[int, typer.Option("--seed", help="Seed of the training.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+Epochs = Annotated[int, typer.Option(min=1, help="At most so many passes over the data.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Sentences a step; less takes less memory.")]
 
 
 def load_training(sources: list[str], split: str = "train") -> list[Document]:
@@ -824,68 +979,92 @@ def load_training(sources: list[str], split: str = "train") -> list[Document]:
     documents: list[Document] = []
     for source in sources:
         is_built = (Path(source) / "README.md").exists()
-        documents += load_gold(source, split if is_built else None)
+        documents += load_gold(source, split if is_built else None, foreign=True)
     return documents
 
 
-Validation = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Document files to stop by.  [default: the validation split of the datasets]",
-        show_default=False,
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
-Epochs = Annotated[int, typer.Option(min=1, help="At most so many passes over the data.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Sentences a step; less takes less memory.")]
-
-
 def load_validation(sources: list[str], named: list[str] | None) -> list[Document] | None:
-    """What early stopping looks at: the named files, else the datasets' validation splits."""
+    """What a training is scored on: the named files, else the datasets' validation splits."""
     if named:
         return load_training(named, "validation")
-    built = [source for source in sources if (Path(source) / "README.md").exists()]
+    from annotate.dataset.load import has_split
+
+    built = [
+        source
+        for source in sources
+        if (Path(source) / "README.md").exists() and has_split(source, "validation")
+    ]
     return load_training(built, "validation") if built else None
+
+
+def train_model(
+    train: Callable[..., Any],
+    sources: list[str],
+    validation: list[str] | None,
+    output: Path,
+    unlabelled: list[str] | None = None,
+    **how: Any,
+) -> None:
+    """Load the data, train with a progress bar, and say what came of it."""
+    if unlabelled:
+        how["unlabelled"] = (
+            document.text for path in unlabelled for document in read_documents(path, foreign=True)
+        )
+    documents = load_training(sources)
+    held = load_validation(sources, validation)
+    with progress_bars() as advance:
+        steps = partial(advance, "training")
+        model = train(documents, validation=held, output=output, progress=steps, **how)
+    scored = ""
+    if model.validation is not None:
+        found = plural(model.validation["documents"], "document")
+        scored = f"; strict span F1 on {found} of validation: {model.validation['f1']:.3f}"
+    say(f"trained on {plural(len(documents), 'document')}{scored}")
+    say(f"saved to {output}")
+
+
+@train.command("crf")
+def train_crf_command(
+    sources: TrainingData,
+    output: ModelFolder,
+    validation: Validation = None,
+    unlabelled: Unlabelled = None,
+    seed: TrainingSeed = 13,
+) -> None:
+    """Train the CRF baseline, both layers, on any label set.
+
+    Example: vipol train crf datasets/party-news -o model
+    """
+    from baselines.crf import train_crf
+
+    train_model(train_crf, sources, validation, output, unlabelled, seed=seed)
 
 
 @train.command("bilstm")
 def train_bilstm_command(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    sources: TrainingData,
+    output: ModelFolder,
     validation: Validation = None,
+    unlabelled: Unlabelled = None,
     epochs: Epochs = 30,
     batch_size: BatchSize = 16,
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+    seed: TrainingSeed = 13,
     resume: Resume = False,
 ) -> None:
     """Train a BiLSTM-CRF with characters from nothing, both layers.
 
     Example: vipol train bilstm datasets/party-news -o model
     """
-    documents = load_training(sources)
-    held = load_validation(sources, validation)
     from baselines.bilstm import train_bilstm
 
-    train_bilstm(
-        documents,
-        output=output,
-        validation=held,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        resume=resume,
-    )
-    say(f"trained a BiLSTM-CRF on {plural(len(documents), 'document')}: {output}")
+    how = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "resume": resume}
+    train_model(train_bilstm, sources, validation, output, unlabelled, **how)
 
 
 @train.command("transformer")
 def train_transformer_command(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="DATA...", help="Built datasets or Document files.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model.")],
+    sources: TrainingData,
+    output: ModelFolder,
     model: Annotated[
         str, typer.Option(help="Encoder to start from: a name on the Hub, or a folder.")
     ] = "vinai/phobert-base-v2",
@@ -893,51 +1072,141 @@ def train_transformer_command(
     epochs: Epochs = 20,
     batch_size: BatchSize = 16,
     learning_rate: Annotated[float, typer.Option(help="Of the encoder.")] = 5e-5,
-    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 13,
+    seed: TrainingSeed = 13,
     resume: Resume = False,
 ) -> None:
     """Fine-tune a transformer encoder, both layers.
 
+    Several GPUs: accelerate launch -m annotate train transformer …
+
     Example: vipol train transformer datasets/party-news --model xlm-roberta-base -o model
     """
-    documents = load_training(sources)
-    held = load_validation(sources, validation)
     from baselines.transformer import train_transformer
 
-    train_transformer(
-        documents,
-        model=model,
-        output=output,
-        validation=held,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        resume=resume,
-    )
-    say(f"trained {model} on {plural(len(documents), 'document')}: {output}")
+    how: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
+    how |= {"learning_rate": learning_rate, "seed": seed, "resume": resume}
+    train_model(train_transformer, sources, validation, output, model=model, **how)
+
+
+GoldSplit = Annotated[
+    str | None, typer.Option("--split", help="Split of the gold dataset: train, validation, test.")
+]
+TrainedOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train",
+        help="What was trained on, to tell seen mentions from unseen.  [default: the train split]",
+        show_default=False,
+    ),
+]
+HtmlPage = Annotated[
+    Path | None, typer.Option("--html", help="Write a page with plots and every mistake here too.")
+]
+
+
+def load_scored(
+    gold: str, split: str | None, trained_on: list[str] | None
+) -> tuple[list[Document], list[Document] | None]:
+    """Gold, and what the models were trained on where it is known: of a dataset's validation or
+    test split that is its train split."""
+    from annotate.dataset.load import has_split
+
+    documents = load_gold(gold, split, foreign=True)
+    if trained_on:
+        train: list[Document] | None = load_training(trained_on)
+    elif split in ("validation", "test") and has_split(gold, "train"):
+        train = load_gold(gold, "train", foreign=True)
+    else:
+        train = None
+    return documents, train
 
 
 @app.command()
 def score(
     gold: Annotated[str, typer.Argument(help="Document file or built dataset.")],
     predicted: Annotated[str, typer.Argument(metavar="PRED", help="Document file.")],
+    split: GoldSplit = None,
+    trained_on: TrainedOn = None,
+    html: HtmlPage = None,
     as_json: AsJson = False,
-    split: Annotated[
-        str | None, typer.Option(help="Split of the gold dataset: train, validation or test.")
-    ] = None,
 ) -> None:
-    """Score predictions against gold: seqeval (strict, IOB2) by layer, strict span F1 beside.
+    """Score predictions against gold: seqeval (strict, IOB2) by layer, with 95 % intervals.
 
-    Example: vipol score gold.jsonl predicted.jsonl
+    Beside it: partial matches, and kinds of spans by length, capitals, seen in training, genre.
+
+    Example: vipol score datasets/party-news predicted.jsonl --split test
     """
-    from baselines.score import format_scores, score_documents, scores_to_dict
+    from baselines.compare import compare_documents
+    from baselines.score_table import format_scores, scores_to_dict
 
-    scores = score_documents(load_gold(gold, split), read_documents(predicted, labelled=True))
+    documents, train = load_scored(gold, split, trained_on)
+    name = Path(predicted).stem or "predicted"
+    found = compare_documents(
+        documents,
+        {name: read_documents(predicted, labelled=True, foreign=True)},
+        split=split,
+        train=train,
+    )
+    if html:
+        write_page(html, found, f"Scores of {name}")
+    scores = found.models[name]
     if as_json:
         print_json(scores_to_dict(scores))
     else:
         print(format_scores(scores))
+
+
+@app.command()
+def compare(
+    gold: Annotated[str, typer.Argument(help="Document file or built dataset.")],
+    predictions: Annotated[
+        list[str], typer.Argument(metavar="[NAME=]PRED...", help="Document files, one a model.")
+    ],
+    split: GoldSplit = None,
+    trained_on: TrainedOn = None,
+    to: Annotated[ComparisonFormat, typer.Option(help="What to print.")] = "text",
+    html: HtmlPage = None,
+) -> None:
+    """Compare models: intervals, paired tests, what one finds and another misses.
+
+    Example: vipol compare gold.jsonl rules.jsonl CRF=crf.jsonl --html compare.html
+    """
+    from baselines.compare import compare_documents
+    from baselines.compare_table import format_comparison
+
+    documents, train = load_scored(gold, split, trained_on)
+    files = name_predictions(predictions)
+    found = compare_documents(
+        documents,
+        {name: read_documents(path, labelled=True, foreign=True) for name, path in files.items()},
+        split=split,
+        train=train,
+    )
+    if html:
+        write_page(html, found, "Comparison of " + ", ".join(files))
+    print(format_comparison(found, to))
+
+
+def name_predictions(predictions: list[str]) -> dict[str, str]:
+    """Files by the name of their model: `NAME=FILE`, or FILE, whose stem is the name."""
+    named: dict[str, str] = {}
+    for one in predictions:
+        name, equals, path = one.partition("=")
+        if not equals or Path(one).exists():
+            name, path = Path(one).stem, one
+        if not name or name in named:
+            raise DataError(f"{one}: a model needs a name of its own; write NAME={path or 'FILE'}")
+        named[name] = path
+    return named
+
+
+def write_page(path: Path, comparison: Any, title: str) -> None:
+    from annotate.files import open_output
+    from baselines.page import format_page
+
+    with open_output(path) as stream:
+        stream.write(format_page(comparison, title))
+    say(f"wrote {path}: open it in a browser")
 
 
 # --- everything at once -----------------------------------------------------------------

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from annotate.dataset.build import BuildReport
     from annotate.studio.connection import Connection
     from annotate.studio.project import Project
+    from annotate.studio.review import Review
     from annotate.studio.server import Server
     from baselines.crf import CrfModel
     from baselines.score import Scores
@@ -26,11 +27,13 @@ Value = TypeVar("Value")
 
 SAMPLE = Path(__file__).parents[1] / "datasets" / "vipol-sample"
 PROJECT = "vipol demo"
-FIRST, SECOND = "annotator-1", "annotator-2"
+REVIEW = "vipol demo review"
+FIRST, SECOND, REVIEWER = "annotator-1", "annotator-2", "reviewer"
 _ABOUT = """\
 Made by `vipol demo` to show the line from raw article to dataset. Texts, events and persons are
 invented. Nobody sat at the keyboard: the first annotator's labels are the sample's gold, the
-second's the same with deliberate slips, so the agreement says nothing about people."""
+second's the same with deliberate slips in every third document, and the reviewer decides for the
+gold, so agreement and decisions say nothing about people."""
 _MARK = ".vipol-demo"
 
 
@@ -103,17 +106,21 @@ def _make_room(folder: Path) -> None:
 
 def _run_line(folder: Path, steps: Steps, show: Callable[[str], None]) -> "Server":
     from annotate.agreement import format_agreement
-    from baselines.score import format_scores
+    from baselines.score_table import format_scores
 
     documents = steps.run("clean", lambda: _clean(folder))
     gold = steps.run("gold", lambda: _match_gold(documents))
     prelabelled = steps.run("prelabel", lambda: _prelabel(documents, folder))
     server, connection = steps.run("studio", lambda: _start(folder))
     project = steps.run("push", lambda: _push(connection, prelabelled))
-    first = steps.run("annotate", lambda: _annotate(server, connection, project, gold))
+    steps.run("annotate", lambda: _annotate(server, connection, project, gold))
     annotations = steps.run("pull", lambda: _pull(connection, project, folder))
-    agreement = steps.run("agree", lambda: _agree(annotations))
-    steps.run("build", lambda: _build(annotations, first, agreement, folder))
+    agreement = steps.run("agree", lambda: _agree(annotations, folder))
+    disputed = steps.run("adjudicate", lambda: _adjudicate(connection, annotations))
+    adjudicated = steps.run(
+        "review", lambda: _review(server, connection, annotations, disputed, gold, folder)
+    )
+    steps.run("build", lambda: _build(adjudicated, agreement, folder))
     parts = steps.run("load", lambda: _load(folder))
     model = steps.run("train", lambda: _train(parts, folder))
     predicted = steps.run("predict", lambda: _predict(model, parts, folder))
@@ -208,8 +215,8 @@ def make_slips(document: Document) -> Document:
 
 def _annotate(
     server: "Server", connection: "Connection", project: "Project", gold: dict[str, Document]
-) -> tuple[str, str]:
-    """Submit as two users of the server; the login of the first.
+) -> tuple[int, str]:
+    """Submit as two users of the server; how many annotations.
 
     Nobody is at the keyboard, and the line says so.
     """
@@ -221,12 +228,15 @@ def _annotate(
     tasks = find_tasks(connection, project)
     first, second = (create_annotator(server, name) for name in (FIRST, SECOND))
     submitted = submit_documents(connect(server.url, first.token), tasks, gold.values())
-    slips = [make_slips(document) for document in gold.values()]
-    submitted += submit_documents(connect(server.url, second.token), tasks, slips)
-    return first.email, (
+    hasty = [
+        document if number % 3 else make_slips(document)
+        for number, document in enumerate(gold.values())
+    ]
+    submitted += submit_documents(connect(server.url, second.token), tasks, hasty)
+    return submitted, (
         f"{submitted} annotations over the API; nobody is at the keyboard:\n"
         f"{'':15}{FIRST} sends the sample's gold,\n"
-        f"{'':15}{SECOND} sends the same with deliberate slips"
+        f"{'':15}{SECOND} the same with deliberate slips in every third"
     )
 
 
@@ -240,26 +250,69 @@ def _pull(connection: "Connection", project: "Project", folder: Path) -> tuple[l
     return annotations, f"{report.documents} annotations of {report.tasks} tasks, {spans} spans"
 
 
-def _agree(annotations: list[Document]) -> tuple["Agreement", str]:
-    from annotate.agreement import measure_agreement
+def _agree(annotations: list[Document], folder: Path) -> tuple["Agreement", str]:
+    from annotate.agreement import agreement_to_html, measure_agreement
+    from annotate.files import open_output
 
     agreement = measure_agreement(annotations)
-    return agreement, "the two annotators compared (the table is below)"
+    with open_output(folder / "agreement.html") as stream:
+        stream.write(agreement_to_html(agreement))
+    return agreement, "the two compared (below, and in agreement.html)"
 
 
-def _build(
-    annotations: list[Document], annotator: str, agreement: "Agreement", folder: Path
-) -> tuple["BuildReport", str]:
-    """A dataset of what the first annotator submitted: until adjudication exists, their
-    version holds where the two differ."""
+def _adjudicate(
+    connection: "Connection", annotations: list[Document]
+) -> tuple[dict[str, "Review"], str]:
+    """Send to a review project what the majority does not settle; the reviews."""
+    from annotate.adjudicate import adjudicate
+    from annotate.studio.review import push_reviews
+
+    result = adjudicate(annotations)
+    push_reviews(connection, REVIEW, result.reviews)
+    return result.reviews, (
+        f"{result.settled} documents settled, {len(result.reviews)} in the project {REVIEW!r}"
+    )
+
+
+def _review(
+    server: "Server",
+    connection: "Connection",
+    annotations: list[Document],
+    disputed: dict[str, "Review"],
+    gold: dict[str, Document],
+    folder: Path,
+) -> tuple[list[Document], str]:
+    """Decide as a third user, take the decisions in, and write what is gold now."""
+    from annotate.adjudicate import adjudicate
+    from annotate.studio.annotators import create_annotator
+    from annotate.studio.connection import connect
+    from annotate.studio.project import find_project
+    from annotate.studio.review import pull_decisions
+    from annotate.studio.stored import find_tasks
+    from annotate.studio.submit import submit_documents
+
+    reviewer = connect(server.url, create_annotator(server, REVIEWER).token)
+    project = find_project(reviewer, REVIEW)
+    tasks = find_tasks(reviewer, project) if project else {}
+    submit_documents(reviewer, tasks, [gold[name] for name in disputed])
+    decisions, problems = pull_decisions(connection, REVIEW)
+    result = adjudicate(annotations, decisions=decisions, problems=problems)
+    if len(result.gold) != result.documents:
+        raise DataError(f"{result.documents - len(result.gold)} documents have no gold")
+    write_documents(folder / "gold.jsonl", result.gold)
+    return result.gold, (
+        f"{result.decided} decided over the API: {REVIEWER} sends the sample's gold"
+    )
+
+
+def _build(gold: list[Document], agreement: "Agreement", folder: Path) -> tuple["BuildReport", str]:
     from annotate.dataset.build import build_dataset
-    from annotate.dataset.card import About
+    from annotate.dataset.describe import About
 
-    gold = [document for document in annotations if document.meta["annotator"] == annotator]
     about = About(pretty_name="vipol demo", sections={"about": _ABOUT})
     report = build_dataset(gold, folder / "dataset", about=about, agreement=agreement)
     sizes = ", ".join(f"{split} {count}" for split, count in report.documents.items())
-    return report, f"{len(gold)} documents of {FIRST} ({sizes})"
+    return report, f"{len(gold)} adjudicated documents ({sizes})"
 
 
 def _load(folder: Path) -> tuple[dict[str, list[Document]], str]:

@@ -6,10 +6,19 @@ One line of a Document file:
 
 `start` and `end` are code points into `text`, end exclusive. `text` is in NFC and is not
 changed by anything after `vipol clean`. An entity also has `source` and `score` where known.
+A document of others' data (`vipol import conll`) has their labels and tokens beside:
+
+    "foreign": {"labels": ["AGE", "NAME"], "tokens": [[[0, 3], [4, 9]], [[10, 14]]]}
+
+Keys of `meta` with a fixed meaning: title, published (ISO 8601), byline, source, url, licence,
+genre; of an annotation: annotator, guideline_version, and what `annotate.studio.pull` adds; of
+adjudicated gold: annotators (whose versions were compared), decided_by (the reviewer, or
+`policy:` and the policy's name) and, of a reviewer's decision, decided_at.
 """
 
 import json
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +27,7 @@ from typing import IO, Any
 from annotate.errors import DataError
 from annotate.files import display_name, open_input, open_output
 from annotate.scheme import LABEL_NAMES, Layer, may_contain
+from annotate.tokens import Offsets, split_sentences, tokenize
 
 EDGE_PUNCTUATION = frozenset(",.;:")
 PAIRS = {"(": ")", "[": "]", "{": "}", "“": "”", "‘": "’", "«": "»", '"': '"'}
@@ -40,13 +50,28 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """What others' data bring with them: their label set, and their tokens, sentence by sentence.
+
+    Any of their labels may lie inside any other, to the same depth of two.
+    """
+
+    labels: tuple[str, ...]
+    tokens: tuple[tuple[Offsets, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """A text with its spans (sorted by place, the longer first) and what is known of it."""
+    """A text with its spans (sorted by place, the longer first) and what is known of it.
+
+    `foreign` is None for our own data: its labels are the scheme's, its tokens `tokenize`'s.
+    """
 
     id: str
     text: str
     spans: tuple[Span, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
+    foreign: Foreign | None = None
 
     def with_spans(self, spans: Iterable[Span]) -> "Document":
         """The same document with these spans instead of its own."""
@@ -56,6 +81,26 @@ class Document:
 def sort_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Spans by start, an outer span before the spans inside it."""
     return tuple(sorted(spans, key=lambda span: (span.start, -span.end, span.label)))
+
+
+def labels_of(document: Document) -> tuple[str, ...]:
+    """The label set that the document's spans are from."""
+    return document.foreign.labels if document.foreign else LABEL_NAMES
+
+
+def token_sentences(document: Document) -> list[list[Offsets]]:
+    """The tokens of a document, sentence by sentence: those it brings, else syllable tokens.
+
+    Each token is in one sentence; offsets are into the document's text.
+    """
+    if document.foreign:
+        return [list(sentence) for sentence in document.foreign.tokens]
+    tokens = tokenize(document.text)
+    starts = [start for start, _ in tokens]
+    return [
+        tokens[bisect_left(starts, start) : bisect_left(starts, end)]
+        for start, end in split_sentences(document.text)
+    ]
 
 
 def split_layers(spans: Iterable[Span]) -> dict[Layer, tuple[Span, ...]]:
@@ -75,19 +120,23 @@ def split_layers(spans: Iterable[Span]) -> dict[Layer, tuple[Span, ...]]:
     return {"outer": tuple(outer), "inner": tuple(inner)}
 
 
-def find_illegal(text: str, spans: Iterable[Span]) -> tuple[Span, str] | None:
+def find_illegal(
+    text: str, spans: Iterable[Span], labels: Sequence[str] | None = None
+) -> tuple[Span, str] | None:
     """The first span that the text or the scheme does not allow, with the reason.
 
     Checks offsets, labels, duplicates, crossing, nesting and depth. Linear but for sorting.
+    `labels` are those of others' data, of which each may hold each; without them the scheme's.
     """
+    known = LABEL_NAMES if labels is None else labels
     open_spans: list[Span] = []
     for span in sort_spans(spans):
         if not 0 <= span.start < span.end:
             return span, "is empty, reversed or before the text; wanted 0 <= start < end"
         if span.end > len(text):
             return span, f"ends past the text ({len(text)} characters)"
-        if span.label not in LABEL_NAMES:
-            return span, f"has the unknown label {span.label!r}; labels: {', '.join(LABEL_NAMES)}"
+        if span.label not in known:
+            return span, f"has the unknown label {span.label!r}; labels: {', '.join(known)}"
         while open_spans and open_spans[-1].end <= span.start:
             open_spans.pop()
         if open_spans:
@@ -99,7 +148,7 @@ def find_illegal(text: str, spans: Iterable[Span]) -> tuple[Span, str] | None:
                 return span, f"crosses {named}; spans may nest, not cross"
             if len(open_spans) > 1:
                 return span, f"is the third layer inside {named}; depth is at most two"
-            if not may_contain(around.label, span.label):
+            if labels is None and not may_contain(around.label, span.label):
                 return span, f"lies inside {named}, which may not hold {span.label}"
         open_spans.append(span)
     return None
@@ -114,7 +163,7 @@ def find_edge_problem(text: str, span: Span) -> str | None:
     """
     mention = text[span.start : span.end]
     if mention[0].isalnum() and mention[-1].isalnum():
-        return None  # as nearly all: a letter is none of what follows
+        return None
     if mention != mention.strip():
         return "begins or ends with white space"
     if mention[0] in EDGE_PUNCTUATION or mention[-1] in EDGE_PUNCTUATION - {"."}:
@@ -157,15 +206,44 @@ def check_document(document: Document, where: str) -> None:
     problem = find_text_problem(document.text)
     if problem:
         raise DataError(f"{where}: {problem}")
-    illegal = find_illegal(document.text, document.spans)
+    labels = None
+    if document.foreign:
+        labels = document.foreign.labels
+        problem = _find_foreign_problem(document.text, document.foreign)
+        if problem:
+            raise DataError(f"{where}: {problem}")
+    illegal = find_illegal(document.text, document.spans, labels)
     if illegal:
         span, reason = illegal
         raise DataError(f"{where}: entity {span.start}-{span.end} {reason}")
 
 
+def check_own(document: Document, where: str) -> None:
+    """Raise DataError, beginning with `where`, for a document of others' data."""
+    if document.foreign:
+        raise DataError(
+            f"{where} (document {document.id}): has labels and tokens of others' data; they can "
+            "be trained on, predicted, scored and exported, nothing else"
+        )
+
+
+def _find_foreign_problem(text: str, foreign: Foreign) -> str | None:
+    if not foreign.labels or len(set(foreign.labels)) < len(foreign.labels):
+        return "its label set in 'foreign' is empty or names a label twice"
+    reach = 0
+    for start, end in (token for sentence in foreign.tokens for token in sentence):
+        if not reach <= start < end <= len(text):
+            return (
+                f"its token {start}-{end} in 'foreign' is empty, past the text "
+                f"({len(text)} characters) or not behind the one before it"
+            )
+        reach = end
+    return None
+
+
 # --- JSON Lines -------------------------------------------------------------------------
 
-_LINE_KEYS = frozenset({"id", "text", "entities", "meta"})
+_LINE_KEYS = frozenset({"id", "text", "entities", "meta", "foreign"})
 _ENTITY_KEYS = frozenset({"start", "end", "label", "source", "score"})
 
 
@@ -179,12 +257,15 @@ def document_to_dict(document: Document) -> dict[str, Any]:
         if span.score is not None:
             entity["score"] = span.score
         entities.append(entity)
-    return {
+    record: dict[str, Any] = {
         "id": document.id,
         "text": document.text,
         "entities": entities,
         "meta": document.meta,
     }
+    if document.foreign:
+        record["foreign"] = {"labels": document.foreign.labels, "tokens": document.foreign.tokens}
+    return record
 
 
 def document_from_dict(record: Any, where: str, *, labelled: bool = False) -> Document:
@@ -213,9 +294,29 @@ def document_from_dict(record: Any, where: str, *, labelled: bool = False) -> Do
     if not isinstance(meta, dict):
         raise DataError(f"{where}: 'meta' must be an object")
     spans = sort_spans(_span_from_dict(entity, where) for entity in entities)
-    document = Document(record["id"], record["text"], spans, meta)
+    foreign = foreign_from_dict(record["foreign"], where) if "foreign" in record else None
+    document = Document(record["id"], record["text"], spans, meta, foreign)
     check_document(document, where)
     return document
+
+
+def foreign_from_dict(foreign: Any, where: str) -> Foreign:
+    """What the field `foreign` of a document holds; `where` begins the message of DataError."""
+    try:
+        if foreign.keys() != {"labels", "tokens"}:
+            raise ValueError
+        labels, tokens = foreign["labels"], foreign["tokens"]
+        if any(not isinstance(label, str) or not label for label in labels):
+            raise ValueError
+        offsets = tuple(tuple((start, end) for start, end in sentence) for sentence in tokens)
+        if any(type(place) is not int for s in offsets for token in s for place in token):
+            raise ValueError
+    except (AttributeError, TypeError, ValueError):
+        raise DataError(
+            f"{where}: 'foreign' must have 'labels', a list of strings, and 'tokens', for each "
+            "sentence a list of [start, end]"
+        ) from None
+    return Foreign(tuple(labels), offsets)
 
 
 def _span_from_dict(entity: Any, where: str) -> Span:
@@ -270,13 +371,14 @@ class _SeenKeys:
 
 
 def read_documents(
-    path: str | Path, *, labelled: bool = False, annotations: bool = False
+    path: str | Path, *, labelled: bool = False, annotations: bool = False, foreign: bool = False
 ) -> Iterator[Document]:
     """Documents of a JSON Lines file, one at a time (`-` is standard input).
 
     labelled: every line must have `entities`.
     annotations: each line names `meta.annotator`; the pair of id and annotator is unique,
     not the id alone.
+    foreign: documents with labels and tokens of others may come.
 
     Blank lines are passed over. Raises DataError naming file, line and document for
     anything that is not allowed, for a repeated id, and for a file without documents.
@@ -293,6 +395,8 @@ def read_documents(
                     f"{where} (document {document.id}): 'meta' does not name the 'annotator'; "
                     "the file that vipol pull wrote was wanted"
                 )
+            if not foreign:
+                check_own(document, where)
             key = _key(document, annotations)
             if seen.add(key):
                 first = _first_line_with(path, key, annotations, before=number)

@@ -1,4 +1,4 @@
-"""Reading and writing files: whole or not at all, `-` for the standard streams."""
+"""Reading and writing files and folders: whole or not at all, `-` for the standard streams."""
 
 import os
 import sys
@@ -82,3 +82,28 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replace_folder(path: str | Path) -> Iterator[Path]:
+    """A new folder to fill, which becomes `path` when the block ends well; what was there goes.
+
+    After an error `path` is as it was before. Missing folders above it are made. Whether what is
+    there may go is for the caller to ask first.
+
+    Raises DataError where it cannot be written.
+    """
+    target = Path(path).absolute()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+            new = Path(scratch, "new")
+            new.mkdir()
+            yield new
+            if target.exists():
+                target.rename(Path(scratch, "old"))
+            new.rename(target)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); choose another folder"
+        ) from None

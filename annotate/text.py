@@ -17,51 +17,63 @@ _TONE = {
     for first, second in (("o", "a"), ("o", "e"), ("u", "y"))
     for tone, accented in enumerate(_SECOND[second])
 }
-_NEW_PLACEMENT = re.compile(f"(?:o[àáảãạèéẻẽẹ]|u[ỳýỷỹỵ])(?!{_LETTER})")
 
 # i and y are spelling variants where they are the whole rhyme of a syllable that begins with a
 # consonant: kỹ/kĩ, lý/lí, Mỹ/Mĩ, tỷ/tỉ. We fold to i.
-_Y_TO_I = str.maketrans("yỳýỷỹỵ", "iìíỉĩị")
-_RHYME_Y = re.compile(f"(?<=[bcdđghklmnprstvx])[yỳýỷỹỵ](?!{_LETTER})")
+_CONSONANTS = "bcdđghklmnprstvx"
+_Y_TO_I = dict(zip("yỳýỷỹỵ", "iìíỉĩị", strict=True))
+
+_FOLDED_PAIR = _TONE | {c + y: c + i for c in _CONSONANTS for y, i in _Y_TO_I.items()}
+# Found by its second letter, which is the rarer one, and only then looked at from behind.
+_SECOND_OF_PAIR = re.compile(
+    f"[àáảãạèéẻẽẹyỳýỷỹỵ](?!{_LETTER})(?<=o[àáảãạèéẻẽẹ]|u[ỳýỷỹỵ]|[{_CONSONANTS}][yỳýỷỹỵ])"
+)
 
 # Characters that look alike and are typed for one another, each folded to one code point.
-_LOOK_ALIKE = str.maketrans(
-    {
-        "Ð": "Đ",  # U+00D0, the Icelandic letter, for U+0110
-        "Ɖ": "Đ",
-        "ð": "đ",
-        "‐": "-",
-        "‑": "-",
-        "‒": "-",
-        "–": "-",
-        "—": "-",
-        "−": "-",
-        "⁄": "/",
-        "∕": "/",
-        "\u00a0": " ",
-        "\u2009": " ",
-        "\u202f": " ",
-        "\t": " ",
-        "“": '"',
-        "”": '"',
-        "„": '"',
-        "«": '"',
-        "»": '"',
-        "‘": "'",
-        "’": "'",
-        "İ": "I",  # the one letter whose lower case is two code points
-    }
-)
+_LOOK_ALIKE = {
+    "Ð": "Đ",  # U+00D0, the Icelandic letter, for U+0110
+    "Ɖ": "Đ",
+    "ð": "đ",
+    "‐": "-",
+    "‑": "-",
+    "‒": "-",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "⁄": "/",
+    "∕": "/",
+    "\u00a0": " ",
+    "\u2009": " ",
+    "\u202f": " ",
+    "\t": " ",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "«": '"',
+    "»": '"',
+    "‘": "'",
+    "’": "'",
+    "İ": "I",  # the one letter whose lower case is two code points
+}
+_ANY_LOOK_ALIKE = re.compile(f"[{''.join(_LOOK_ALIKE)}]")
 
 
 def fold_look_alikes(text: str) -> str:
     """Look-alike letters, dashes, slashes, quotes and spaces as one code point; case is kept."""
-    return text.translate(_LOOK_ALIKE)
+    if _ANY_LOOK_ALIKE.search(text):
+        for found, wanted in _LOOK_ALIKE.items():  # most are absent: cheaper than str.translate
+            text = text.replace(found, wanted)
+    return text
 
 
 def fold(text: str) -> str:
     """The match key of a text: lower case, one tone placement, `i` for a variant `y`, one
     code point for look-alikes. `len(fold(text)) == len(text)` for any text."""
-    folded = text.translate(_LOOK_ALIKE).lower()
-    folded = _NEW_PLACEMENT.sub(lambda match: _TONE[match.group()], folded)
-    return _RHYME_Y.sub(lambda match: match.group().translate(_Y_TO_I), folded)
+    folded = fold_look_alikes(text).lower()
+    pieces: list[str] = []
+    done = 0
+    for match in _SECOND_OF_PAIR.finditer(folded):
+        end = match.end()
+        pieces += (folded[done : end - 2], _FOLDED_PAIR[folded[end - 2 : end]])
+        done = end
+    return "".join(pieces) + folded[done:]

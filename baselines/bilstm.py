@@ -8,9 +8,8 @@ Vectors made from unlabelled text may fill the embeddings. Importing this module
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.text import fold
 from annotate.tokens import Offsets
 from baselines.features import TokenReader
-from baselines.fit import FitSettings, Progress, close_run, fit, is_first_process
+from baselines.fit import FitSettings, fit_model
 from baselines.neural import (
     Batch,
     Network,
@@ -36,10 +35,9 @@ from baselines.neural import (
 )
 from baselines.training import (
     LabelSet,
+    Progress,
     TaggedSentence,
     check_output,
-    check_training_documents,
-    hash_documents,
     labels_of_card,
     read_card,
     read_training,
@@ -146,9 +144,9 @@ class Finder:
         if not self._reader or not tokens:
             return [[] for _ in tokens]
         start = tokens[0][0]
-        found = self._reader.read(text[start : tokens[-1][1]])
-        by_start = dict(zip((start + at for at, _ in found.offsets), found.listings, strict=True))
-        return [by_start[token[0]].key.split() if token[0] in by_start else [] for token in tokens]
+        offsets = [(begin - start, end - start) for begin, end in tokens]
+        found = self._reader.read(text[start : tokens[-1][1]], offsets)
+        return [listing.key.split() for listing in found.listings]
 
 
 class BilstmNetwork(Network):
@@ -241,7 +239,7 @@ def train_bilstm(
     learning_rate: float = 3e-3,
     patience: int = 6,
     settings: BilstmSettings | None = None,
-    vectors: str | Path | None = None,
+    unlabelled: Iterable[str] | None = None,
     lexicon: Sequence[Entry] | None = None,
     labels: Sequence[str] = (),
     resume: bool = False,
@@ -251,10 +249,10 @@ def train_bilstm(
 
     validation: labelled documents whose strict span F1 (both layers together) after each epoch
     says which weights are kept and when to stop; without, all epochs are run and the last
-    weights kept. vectors: a file of word vectors (see `baselines.vectors`), whose size
-    replaces `settings.word_size`. lexicon: the lists whose classes a token is told, the project's
-    own unless given; the model keeps a copy. labels: labels that must occur. An interrupted
-    training goes on with `resume` from its last epoch. `progress` is called with the steps done
+    weights kept. unlabelled: texts whose word vectors (`baselines.vectors`) are what the
+    embeddings begin with. lexicon: the lists whose classes a token is told, the project's own
+    unless given; the model keeps a copy. labels: labels that must occur. An interrupted training
+    goes on with `resume` from its last epoch. `progress` is called with the steps done
     and all.
 
     On a CPU the same documents, seed and threads give the same weights. Raises DataError for
@@ -266,15 +264,14 @@ def train_bilstm(
         epochs, batch_size, learning_rate, patience=patience, weight_decay=0.0, warmup=0.05
     )
     check_output(output, KIND)
-    sentences, label_set, counts = read_training(documents, labels)
-    if validation is not None:
-        check_training_documents(validation, what="validate on")
+    data = read_training(documents, labels, validation)
+    tagged, label_set, counts = data
     known: dict[str, list[float]] = {}
-    if vectors is not None:
-        from baselines.vectors import read_vectors
+    if unlabelled is not None:
+        from baselines.vectors import build_vectors
 
-        known = read_vectors(vectors)
-        settings = replace(settings, word_size=len(next(iter(known.values()))))
+        known = build_vectors(unlabelled, words=counts.words, size=settings.word_size, seed=seed)
+    sentences = [sentence for page in tagged for sentence in page]
     words, characters, rare = _count_forms(sentences, settings.min_count, known)
     entries = read_lexicons() if lexicon is None else list(lexicon)
     reader = BilstmReader(words, characters, _count_listings(sentences, entries), entries)
@@ -283,52 +280,19 @@ def train_bilstm(
         network = _make_network(settings, label_set, reader)
     network.rare[[number for number, word in enumerate(words, 2) if word in rare]] = True
     _fill_embeddings(network, words, known)
-    checked = None if validation is None else hash_documents(validation)
-    run = {
-        "kind": KIND,
-        "network": asdict(settings),
-        "fit": asdict(how),
-        "seed": seed,
-        "labels": asdict(label_set),
-        "training": counts.sha256,
-        "validation": checked,
-        "vectors": None if vectors is None else Path(vectors).name,
-        "lexicon": len(entries),
-    }
-    history = fit(
+    return fit_model(
+        BilstmModel,
         network,
         reader,
-        sentences,
-        label_set,
+        data,
+        about={"network": asdict(settings), "vectors": len(known), "lexicon": len(entries)},
         validation=validation,
         settings=how,
         seed=seed,
         output=output,
-        run=run,
         resume=resume,
         progress=progress,
     )
-    model = BilstmModel(
-        network=network,
-        reader=reader,
-        labels=label_set,
-        settings={"network": asdict(settings), "fit": asdict(how)},
-        seed=seed,
-        training=counts,
-        validation=None
-        if validation is None
-        else {
-            "documents": len(validation),
-            "sha256": checked,
-            "f1": max(point.f1 for point in history if point.f1 is not None),
-        },
-        history=tuple(history),
-        libraries={name: version(name) for name in ("torch", "transformers", "vipol")},
-    )
-    if is_first_process():
-        model.save(output)
-        close_run(output)
-    return model
 
 
 def _count_forms(
@@ -371,14 +335,13 @@ def _fill_embeddings(
                     network.words.weight[number] = torch.tensor(known[word])
 
 
-def load_bilstm(folder: str | Path, known_labels: Sequence[str] | None = None) -> BilstmModel:
+def load_bilstm(folder: str | Path) -> BilstmModel:
     """The model of a folder that `train_bilstm` wrote, on a GPU where there is one.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder
-    is no such model, is damaged, is of another format, or has other labels.
+    Raises DataError where the folder is no such model, is damaged, or is of another format.
     """
     folder = Path(folder)
-    card = read_card(folder, KIND, known_labels)
+    card = read_card(folder, KIND)
     try:
         content: dict[str, Any] = json.loads((folder / WORDS_NAME).read_text(encoding="utf-8"))
         entries = [Entry(text, label, WORDS_NAME) for label, text in content["lexicon"]]

@@ -7,7 +7,7 @@ Viterbi and forward-backward side by side in numpy. The best tags are those of C
 one thing: a tag that cannot follow in the tagging scheme (an `I-ORG` behind `O`) is never chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -138,16 +138,18 @@ class Weights:
             for (feature, tag), weight in chain.state_weights.items():
                 self._table[self._row[feature], place[tag]] = weight
             column += len(chain.tags)
-        self._of_form: dict[Form, Floats] = {}
+        self._place: dict[Form, int] = {}
+        self._forms = self._no_forms()
+
+    def _no_forms(self) -> Floats:
+        return np.empty((0, 1 + len(NEIGHBOURS), self._table.shape[1]))
 
     def split(self, emissions: Floats) -> list[Floats]:
         """The emissions of each chain."""
         return np.split(emissions, self._borders[:-1], axis=1)
 
-    def of_rows(self, rows: Sequence[Sequence[str]]) -> Floats:
+    def of_rows(self, rows: Iterable[Iterable[str]]) -> Floats:
         """Summed weights of the features in each row."""
-        if not rows:
-            return np.empty((0, self._table.shape[1]))
         known = self._row.get
         flat: list[int] = []
         borders: list[int] = []
@@ -155,6 +157,8 @@ class Weights:
             borders.append(len(flat))
             flat.append(0)
             flat += filter(None, map(known, row))
+        if not borders:
+            return np.empty((0, self._table.shape[1]))
         total: Floats = np.add.reduceat(self._table[flat], borders, axis=0)
         return total
 
@@ -168,7 +172,7 @@ class Weights:
         by_form = np.zeros((count, 1 + len(NEIGHBOURS), self._table.shape[1]))
         for forms in columns:
             if count:
-                by_form += np.array(self._form_weights(forms))
+                by_form += self._form_weights(forms)
         total: Floats = by_form[:, 0].copy()
         for place, distance in enumerate(NEIGHBOURS, start=1):
             if abs(distance) < count:
@@ -178,12 +182,19 @@ class Weights:
                 total[here] += by_form[there, place] * same[:, None]
         return total
 
-    def _form_weights(self, forms: Sequence[Form]) -> list[Floats]:
+    def _form_weights(self, forms: Sequence[Form]) -> Floats:
         """For each form its weights for the token itself and for its neighbours."""
-        kept = self._of_form
-        if len(kept) > MOST_FORMS:
-            kept.clear()
-        for form in set(forms).difference(kept):
-            rows = [form.own, *(form.around[distance] for distance in NEIGHBOURS)]
-            kept[form] = self.of_rows(rows)
-        return [kept[form] for form in forms]
+        place = self._place
+        if len(place) > MOST_FORMS:
+            place.clear()
+            self._forms = self._no_forms()
+        new = [form for form in dict.fromkeys(forms) if form not in place]
+        if new:
+            rows = ((form.own, *(form.around[distance] for distance in NEIGHBOURS)) for form in new)
+            weights = self.of_rows(row for of_form in rows for row in of_form).reshape(
+                len(new), *self._forms.shape[1:]
+            )
+            place.update(zip(new, range(len(place), len(place) + len(new)), strict=True))
+            self._forms = np.concatenate([self._forms, weights])
+        found: Floats = self._forms[[place[form] for form in forms]]
+        return found

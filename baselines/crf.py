@@ -5,87 +5,88 @@ the tokens of one outer span that may hold others (a POSITION, a DOCUMENT_REF) w
 that span among its features, so an inner span always lies in a host. In training the hosts
 are the gold ones, in prediction those that the outer tagger found.
 
-Rules on what comes out: an inner span of the same place as its host, or of a label that the host
-may not hold, is dropped; nothing else can break the scheme.
+Rules on what comes out: an inner span of the same place as its host, or of a label that no such
+host held in training, is dropped; nothing else can break the scheme.
 """
 
-import hashlib
-import json
 import random
 import tempfile
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotate.document import Document, Span, sort_spans, split_layers
+from annotate.document import Document, Span, sort_spans, token_sentences
 from annotate.errors import DataError
 from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
-from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, Layer, may_contain
-from annotate.tags import spans_to_tags, tags_to_spans
-from annotate.tokens import Offsets, split_sentences
+from annotate.tags import tags_to_spans
+from annotate.tokens import Offsets
 from baselines.chain import Floats, LinearChain, Weights
 from baselines.features import (
     FEATURE_VERSION,
     TokenReader,
-    Tokens,
     context_rows,
     full_rows,
     host_rows,
 )
 from baselines.training import (
-    CARD_NAME,
+    LabelSet,
+    Progress,
+    TaggedSentence,
     TrainingCounts,
     batch_documents,
-    check_training_documents,
-    hash_documents,
-    merge_sentences,
+    check_output,
+    check_tokens,
+    labels_of_card,
+    measure_validation,
+    read_card,
+    read_training,
+    write_model,
 )
 
 SOURCE = "crf"
 KIND = "vipol-crf"
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class CrfSettings:
     """Settings of the training (L-BFGS with elastic net, as CRFsuite names them).
 
-    c1, c2: weights of the L1 and the L2 penalty. max_iterations: of L-BFGS.
+    c1, c2: weights of the L1 and the L2 penalty. max_iterations: of L-BFGS. without: names of
+    features (what stands before the `=`; see `baselines.features`) that are left out.
     """
 
     c1: float = 0.05
     c2: float = 0.05
     max_iterations: int = 100
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class CrfModel:
-    """A trained model: one CRFsuite file a layer (bytes), its lexicon (lines of class, tab, entry)
-    and what is known of it.
+    """A trained model: one CRFsuite file a layer (bytes), the tables that its features are made
+    with, and what is known of it.
 
-    `inner` is None where the training documents have no inner span.
+    inner: None where the training documents have no inner span. lexicon: lines of class, tab,
+    entry. clusters: lines of form, tab, its clusters parted by tabs; empty where it has none.
+    validation: as `baselines.training.measure_validation`.
     """
 
     outer: bytes
     inner: bytes | None
     lexicon: bytes
+    clusters: bytes
+    labels: LabelSet
     settings: CrfSettings
     seed: int
     training: TrainingCounts
-    libraries: dict[str, str] = field(default_factory=dict)
-    scheme_version: str = SCHEME_VERSION
-
-    @property
-    def labels(self) -> dict[str, tuple[str, ...]]:
-        """The labels that the model knows, by layer."""
-        return {layer: tuple(sorted(of)) for layer, of in self.training.entities.items()}
+    validation: dict[str, Any] | None
+    libraries: dict[str, str]
 
     @cached_property
     def _taggers(self) -> "_Taggers":
@@ -103,24 +104,74 @@ class CrfModel:
         """The documents with the model's spans, in order: `label_document` for many, several
         times as fast where documents are short."""
         for batch in batch_documents(documents):
-            for document, spans in zip(batch, self._taggers.label(batch), strict=True):
+            for document, spans in zip(batch, self.label_batch(batch), strict=True):
                 yield document.with_spans(spans)
+
+    def label_batch(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
+        """The spans of each document, all documents at once."""
+        return self._taggers.label(documents) if documents else []
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all; a model that is there is replaced.
 
         Raises DataError where the folder holds something else or cannot be written.
         """
-        _save(self, Path(folder))
+        card = {
+            "features": FEATURE_VERSION,
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "training": asdict(self.training),
+            "validation": self.validation,
+            "libraries": self.libraries,
+        }
+
+        def write_files(new: Path) -> None:
+            for name, data in _files_of(self).items():
+                (new / name).write_bytes(data)
+
+        write_model(folder, KIND, self.labels, card, write_files)
 
 
-# --- sequences --------------------------------------------------------------------------
+def _files_of(model: CrfModel) -> dict[str, bytes]:
+    files = {
+        "outer.crfsuite": model.outer,
+        "inner.crfsuite": model.inner,
+        "lexicon.tsv": model.lexicon,
+        "clusters.tsv": model.clusters,
+    }
+    return {name: data for name, data in files.items() if data}
 
 
-def _token_ranges(tokens: Tokens, stretches: Iterable[Offsets]) -> list[tuple[int, int]]:
-    """First token and one past the last of each stretch of text; stretches end at token borders."""
-    starts = [start for start, _ in tokens.offsets]
-    return [(bisect_left(starts, start), bisect_left(starts, end)) for start, end in stretches]
+def load_crf(folder: str | Path) -> CrfModel:
+    """The model of a folder that `CrfModel.save` wrote.
+
+    Raises DataError where the folder is none, is damaged, or is of another version of the features
+    or the format.
+    """
+    card = read_card(folder, KIND)
+    if card.get("features") != FEATURE_VERSION:
+        raise DataError(
+            f"{folder}: a model of features {card.get('features')}, wanted {FEATURE_VERSION}; "
+            "train the model again"
+        )
+    try:
+        files = {name: Path(folder, name).read_bytes() for name in card["files"]}
+        return CrfModel(
+            outer=files["outer.crfsuite"],
+            inner=files.get("inner.crfsuite"),
+            lexicon=files.get("lexicon.tsv", b""),
+            clusters=files.get("clusters.tsv", b""),
+            labels=labels_of_card(card),
+            settings=CrfSettings(
+                **card["settings"] | {"without": tuple(card["settings"]["without"])}
+            ),
+            seed=card["seed"],
+            training=TrainingCounts(**card["training"]),
+            validation=card["validation"],
+            libraries=card["libraries"],
+        )
+    except (OSError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}: a damaged model ({error!r}); train it again") from None
 
 
 # --- training ---------------------------------------------------------------------------
@@ -133,112 +184,114 @@ def train_crf(
     settings: CrfSettings | None = None,
     labels: Sequence[str] = (),
     lexicon: Sequence[Entry] | None = None,
+    unlabelled: Iterable[str] | None = None,
+    validation: Sequence[Document] | None = None,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> CrfModel:
-    """Train both layers on labelled documents.
+    """Train both layers on labelled documents, and write the model folder `output` if one is named.
 
     The seed orders the documents; L-BFGS itself has no chance in it, so the same documents and
     seed give the same bytes. `labels` are labels that must occur; `lexicon` are the lists whose
-    matches are features, the project's own unless given; the model keeps a copy.
+    matches are features, the project's own unless given; the model keeps a copy. `unlabelled` are
+    texts whose word clusters become features (`baselines.vectors`). The scores on `validation`
+    go into the card. `progress` is called with the iterations done and all that there may be.
 
-    Raises DataError for no documents, an id that comes twice, no entity, or a wanted label without
-    an entity.
+    Raises DataError for documents that will not do (see `read_training`), too little unlabelled
+    text, and an output that holds something else.
     """
     settings = settings or CrfSettings()
-    check_training_documents(documents, labels)
+    if output is not None:
+        check_output(output, KIND)
+    tagged, label_set, counts = read_training(documents, labels, validation)
     entries = read_lexicons() if lexicon is None else list(lexicon)
-    training = _Training(TokenReader(Lexicon(entries)), settings)
-    for number in random.Random(seed).sample(range(len(documents)), len(documents)):
-        training.add(documents[number])
-    if not training.entities["outer"]:
-        raise DataError(
-            f"none of the entities of the {len(documents)} documents to train on begins and ends "
-            "at a token border; look at one of them with vipol score"
-        )
-    return CrfModel(
-        outer=_train(training.outer),
-        inner=_train(training.inner) if training.entities["inner"] else None,
+    clusters: dict[str, tuple[str, ...]] = {}
+    if unlabelled is not None:
+        from baselines.vectors import build_clusters, build_vectors
+
+        vectors = build_vectors(unlabelled, words=counts.words, seed=seed)
+        clusters = build_clusters(vectors, seed=seed)
+    reader = TokenReader(Lexicon(entries), clusters)
+    layers = 2 if label_set.inner else 1
+    trainers = [
+        _Trainer(settings, number * settings.max_iterations, layers, progress)
+        for number in range(layers)
+    ]
+    for number in random.Random(seed).sample(range(len(tagged)), len(tagged)):
+        if tagged[number]:
+            _add_document(trainers, reader, tagged[number], label_set, frozenset(settings.without))
+    model = CrfModel(
+        outer=trainers[0].train(),
+        inner=trainers[1].train() if label_set.inner else None,
         lexicon=_format_lexicon(entries),
+        clusters=_format_clusters(clusters),
+        labels=label_set,
         settings=settings,
         seed=seed,
-        training=training.count(documents),
+        training=counts,
+        validation=None,
         libraries={name: version(name) for name in ("python-crfsuite", "vipol")},
     )
+    if validation:
+        found = measure_validation(validation, model.label_documents(validation))
+        model = replace(model, validation=found)
+    if output is not None:
+        model.save(output)
+    return model
 
 
-class _Training:
-    """The two trainers, fed document by document, and the counts of what they were fed."""
-
-    def __init__(self, reader: TokenReader, settings: CrfSettings) -> None:
-        self._reader = reader
-        self.outer = _new_trainer(settings)
-        self.inner = _new_trainer(settings)
-        self.entities: dict[Layer, Counter[str]] = {layer: Counter() for layer in LAYERS}
-        self._sentences = self._tokens = self._inexpressible = self._merged = 0
-
-    def add(self, document: Document) -> None:
-        """Append the sentences of a document to the outer, its hosts to the inner trainer."""
-        tokens = self._reader.read(document.text)
-        layers = split_layers(document.spans)
-        tags, lost = self._tag(tokens, "outer", layers["outer"])
-        guest_tags, _ = self._tag(tokens, "inner", layers["inner"])
-        hosts = [span for span in layers["outer"] if span.label in HOSTS and span not in lost]
-        host_ranges = _token_ranges(tokens, [(host.start, host.end) for host in hosts])
-        sentences, merged = merge_sentences(split_sentences(document.text), layers["outer"])
-        self._merged += merged
-        self._sentences += len(sentences)
-        self._tokens += len(tokens.offsets)
-        following = iter(zip(hosts, host_ranges, strict=True))
-        host, (begin, end) = next(following, _NO_HOST)
-        for first, last in _token_ranges(tokens, sentences):
-            rows = full_rows(tokens, first, last)
-            self.outer.append(rows, tags[first:last])
-            while host and begin < last:
-                more = host_rows(end - begin, host.label)
-                of_host = [
-                    [*row, *own]
-                    for row, own in zip(rows[begin - first : end - first], more, strict=True)
-                ]
-                self.inner.append(of_host, guest_tags[begin:end])
-                host, (begin, end) = next(following, _NO_HOST)
-
-    def _tag(
-        self, tokens: Tokens, layer: Layer, spans: Sequence[Span]
-    ) -> tuple[list[str], list[Span]]:
-        tags, lost = spans_to_tags(tokens.offsets, spans)
-        self._inexpressible += len(lost)
-        self.entities[layer].update(span.label for span in spans if span not in lost)
-        return tags, lost
-
-    def count(self, documents: Sequence[Document]) -> TrainingCounts:
-        """What the trainers were fed, all documents added."""
-        return TrainingCounts(
-            documents=len(documents),
-            sentences=self._sentences,
-            tokens=self._tokens,
-            entities={layer: dict(sorted(of.items())) for layer, of in self.entities.items()},
-            inexpressible=self._inexpressible,
-            merged=self._merged,
-            sha256=hash_documents(documents),
-        )
+def _add_document(
+    trainers: Sequence["_Trainer"],
+    reader: TokenReader,
+    sentences: Sequence[TaggedSentence],
+    labels: LabelSet,
+    without: frozenset[str],
+) -> None:
+    """Append the sentences of a document to the outer, their hosts to the inner trainer."""
+    outer_tags, inner_tags = labels.tags("outer"), labels.tags("inner")
+    text = sentences[0].text
+    tokens = reader.read(text, [token for sentence in sentences for token in sentence.tokens])
+    first = 0
+    for sentence in sentences:
+        last = first + len(sentence.tokens)
+        rows = full_rows(tokens, first, last)
+        if without:
+            rows = [[name for name in row if name.partition("=")[0] not in without] for row in rows]
+        trainers[0].append(rows, [outer_tags[tag] for tag in sentence.outer])
+        for host in sentence.hosts:
+            more = host_rows(host.last - host.first, labels.hosts[host.label])
+            of_host = rows[host.first : host.last]
+            trainers[1].append(
+                [[*row, *own] for row, own in zip(of_host, more, strict=True)],
+                [inner_tags[tag] for tag in host.tags],
+            )
+        first = last
 
 
-_NO_HOST: tuple[None, tuple[int, int]] = (None, (0, 0))
+class _Trainer:
+    """A CRFsuite trainer that tells how far it is: `done` iterations come before its own."""
 
+    def __init__(
+        self, settings: CrfSettings, done: int, layers: int, progress: Progress | None
+    ) -> None:
+        import pycrfsuite
 
-def _new_trainer(settings: CrfSettings) -> Any:
-    import pycrfsuite
+        class Trainer(pycrfsuite.Trainer):  # type: ignore[misc]
+            def on_iteration(self, log: Any, info: dict[str, Any]) -> None:
+                if progress:
+                    progress(done + info["num"], layers * settings.max_iterations)
 
-    trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
-    trainer.set_params(asdict(settings))
-    return trainer
+        self._trainer: Any = Trainer(algorithm="lbfgs", verbose=False)
+        names = ("c1", "c2", "max_iterations")
+        self._trainer.set_params({name: getattr(settings, name) for name in names})
+        self.append = self._trainer.append
 
-
-def _train(trainer: Any) -> bytes:
-    """The bytes of a CRFsuite model."""
-    with tempfile.TemporaryDirectory(prefix="vipol-crf-") as folder:
-        path = Path(folder, "model.crfsuite")
-        trainer.train(str(path))
-        return path.read_bytes()
+    def train(self) -> bytes:
+        """The bytes of a CRFsuite model."""
+        with tempfile.TemporaryDirectory(prefix="vipol-crf-") as folder:
+            path = Path(folder, "model.crfsuite")
+            self._trainer.train(str(path))
+            return path.read_bytes()
 
 
 # --- tagging ----------------------------------------------------------------------------
@@ -259,16 +312,18 @@ class _Taggers:
     """The chains of a model, ready to tag."""
 
     def __init__(self, model: CrfModel) -> None:
-        self._reader = TokenReader(Lexicon(_parse_lexicon(model.lexicon)))
+        self._labels = model.labels
+        self._training = model.training
+        lexicon = Lexicon(_parse_lexicon(model.lexicon))
+        self._reader = TokenReader(lexicon, _parse_clusters(model.clusters))
         files = [model.outer] if model.inner is None else [model.outer, model.inner]
         self._chains = [LinearChain(data) for data in files]
         self._weights = Weights(self._chains)
 
     def label(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
-        pages = [_Page(self._reader, document.text) for document in documents]
-        emissions = self._weights.split(
-            np.concatenate([page.emissions(self._weights) for page in pages])
-        )
+        check_tokens(documents, self._training)
+        pages = [_Page(self._reader, document) for document in documents]
+        emissions = self._weights.split(self._emissions(pages))
         spans: list[list[Span]] = [[] for _ in pages]
         hosts: list[_Host] = []
         place = 0
@@ -280,13 +335,27 @@ class _Taggers:
             end = place + len(offsets)
             for span, first, last in _spans_of(offsets, tags[place:end], chances[place:end]):
                 spans[number].append(span)
-                if span.label in HOSTS:
+                if span.label in self._labels.holds:
                     hosts.append(_Host(number, span, offsets[first:last], place + first))
             place = end
         if hosts and len(self._chains) > 1:
             for host, guest in self._find_guests(hosts, emissions[1]):
                 spans[host.page].append(guest)
         return [sort_spans(of_page) for of_page in spans]
+
+    def _emissions(self, pages: Sequence["_Page"]) -> Floats:
+        """Summed weights of the features of all tokens, in every chain."""
+        lengths = [last - first for page in pages for first, last in page.ranges]
+        sentences = np.repeat(np.arange(len(lengths)), lengths)
+        rows = (
+            row
+            for page in pages
+            for first, last in page.ranges
+            for row in context_rows(page.tokens, first, last)
+        )
+        words = [word for page in pages for word in page.tokens.words]
+        listings = [listing for page in pages for listing in page.tokens.listings]
+        return self._weights.of_forms((words, listings), sentences) + self._weights.of_rows(rows)
 
     def _find_guests(
         self, hosts: Sequence[_Host], emissions: Floats
@@ -305,29 +374,21 @@ class _Taggers:
             end = place + len(host.offsets)
             for guest, _, _ in _spans_of(host.offsets, tags[place:end], chances[place:end]):
                 whole = (guest.start, guest.end) == (host.span.start, host.span.end)
-                if not whole and may_contain(host.span.label, guest.label):
+                if not whole and guest.label in self._labels.holds[host.span.label]:
                     yield host, guest
             place = end
 
 
 class _Page:
-    """A text made ready: its tokens and the range of tokens of each sentence."""
+    """A document made ready: its tokens and the range of tokens of each sentence."""
 
     __slots__ = ("ranges", "tokens")
 
-    def __init__(self, reader: TokenReader, text: str) -> None:
-        self.tokens = reader.read(text)
-        self.ranges = _token_ranges(self.tokens, split_sentences(text))
-
-    def emissions(self, weights: Weights) -> Floats:
-        """Summed weights of the features of all tokens, in every chain."""
-        lengths = [last - first for first, last in self.ranges]
-        sentences = np.repeat(np.arange(len(lengths)), lengths)
-        rows = [
-            row for first, last in self.ranges for row in context_rows(self.tokens, first, last)
-        ]
-        columns = (self.tokens.words, self.tokens.listings)
-        return weights.of_forms(columns, sentences) + weights.of_rows(rows)
+    def __init__(self, reader: TokenReader, document: Document) -> None:
+        sentences = token_sentences(document)
+        self.tokens = reader.read(document.text, [token for one in sentences for token in one])
+        ends = accumulate(map(len, sentences))
+        self.ranges = [(end - len(one), end) for one, end in zip(sentences, ends, strict=True)]
 
 
 def _tags_and_chances(
@@ -364,98 +425,10 @@ def _parse_lexicon(lexicon: bytes) -> list[Entry]:
     ]
 
 
-# --- the model folder -------------------------------------------------------------------
+def _format_clusters(clusters: Mapping[str, Sequence[str]]) -> bytes:
+    return "".join("\t".join((form, *names)) + "\n" for form, names in clusters.items()).encode()
 
 
-def _card(model: CrfModel, files: dict[str, bytes]) -> dict[str, Any]:
-    return {
-        "kind": KIND,
-        "format": FORMAT,
-        "scheme_version": model.scheme_version,
-        "labels": {layer: list(of) for layer, of in model.labels.items()},
-        "tokens": "syllable",
-        "features": FEATURE_VERSION,
-        "settings": asdict(model.settings),
-        "seed": model.seed,
-        "training": asdict(model.training),
-        "libraries": model.libraries,
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-    }
-
-
-def _model_files(model: CrfModel) -> dict[str, bytes]:
-    files = {"outer.crfsuite": model.outer, "lexicon.tsv": model.lexicon}
-    if model.inner is not None:
-        files["inner.crfsuite"] = model.inner
-    return files
-
-
-def is_model_folder(folder: str | Path) -> bool:
-    """Whether the folder says of itself that it is a CRF model."""
-    try:
-        card = json.loads(Path(folder, CARD_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(card, dict) and card.get("kind") == KIND
-
-
-def _save(model: CrfModel, folder: Path) -> None:
-    occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
-    if occupied and not is_model_folder(folder):
-        raise DataError(
-            f"{folder}: exists and is no CRF model; name a new folder, or empty this one"
-        )
-    files = _model_files(model)
-    card = json.dumps(_card(model, files), ensure_ascii=False, indent=2) + "\n"
-    folder = folder.absolute()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            new = Path(scratch, "new")
-            new.mkdir()
-            for name, data in files.items():
-                (new / name).write_bytes(data)
-            (new / CARD_NAME).write_text(card, encoding="utf-8")
-            if occupied:
-                folder.rename(Path(scratch, "old"))
-            new.rename(folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the model cannot be written ({error.strerror}); choose another folder"
-        ) from None
-
-
-def load_crf(folder: str | Path) -> CrfModel:
-    """The model of a folder that `CrfModel.save` wrote.
-
-    Raises DataError where the folder is none, is damaged, or is of another version of the
-    features or the format.
-    """
-    path = Path(folder, CARD_NAME)
-    if not is_model_folder(folder):
-        raise DataError(f"{folder}: no CRF model (no {CARD_NAME} of one); train it first")
-    card = json.loads(path.read_text(encoding="utf-8"))
-    if (card.get("format"), card.get("features")) != (FORMAT, FEATURE_VERSION):
-        raise DataError(
-            f"{path}: format {card.get('format')} with features {card.get('features')}, wanted "
-            f"format {FORMAT} with features {FEATURE_VERSION}; train the model again"
-        )
-    try:
-        files = {name: Path(folder, name).read_bytes() for name in card["files"]}
-        for name, data in files.items():
-            if hashlib.sha256(data).hexdigest() != card["files"][name]:
-                raise DataError(
-                    f"{Path(folder, name)}: not the file that was saved; train the model again"
-                )
-        return CrfModel(
-            outer=files["outer.crfsuite"],
-            inner=files.get("inner.crfsuite"),
-            lexicon=files["lexicon.tsv"],
-            settings=CrfSettings(**card["settings"]),
-            seed=card["seed"],
-            training=TrainingCounts(**card["training"]),
-            libraries=card["libraries"],
-            scheme_version=card["scheme_version"],
-        )
-    except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: a damaged model ({error}); train it again") from None
+def _parse_clusters(clusters: bytes) -> dict[str, list[str]]:
+    lines = (line.split("\t") for line in clusters.decode().split("\n")[:-1])
+    return {form: names for form, *names in lines}

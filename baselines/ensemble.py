@@ -6,7 +6,8 @@ span), `relabel` (it has another label there), `rival` (it has another span that
 beside it) or `none`. Features are the parts' stances together, each stance with the label, and
 for each part the log-odds of the score of its span or rival, told apart by the stances. The
 weights are fitted on spans of documents that the trained parts have not seen (stacking:
-Wolpert 1992, "Stacked generalization", Neural Networks 5(2)).
+Wolpert 1992, "Stacked generalization", Neural Networks 5(2)). They belong to the parts and texts
+that they were fitted on: with weights from the sample, a CRF of other texts drags the rules down.
 
 The set is found by dynamic programming over span ends (weighted interval scheduling), in both
 layers: a host counts with its best guests. A span counts as its chance less THRESHOLD, which is
@@ -17,9 +18,7 @@ of classifiers to maximize F1 measure": half the F1 that is reached).
 import json
 import math
 import random
-import tempfile
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +28,13 @@ import numpy as np
 
 from annotate.document import Document, Span, sort_spans
 from annotate.errors import DataError
+from annotate.files import replace_folder
 from annotate.scheme import HOSTS, SCHEME_VERSION, may_contain
 from baselines import Labeller
+from baselines.compare import Comparison, PairTest, compare_documents, measure_pair
 from baselines.crf import CrfModel, CrfSettings, load_crf, train_crf
-from baselines.score import Counts, Figures, add_counts, order_labels, table_of_counts
+from baselines.score import NESTED
+from baselines.score_table import figures_to_dict, format_interval, format_rate
 
 KIND = "vipol-ensemble"
 FORMAT = 1
@@ -43,7 +45,7 @@ THRESHOLD = 0.48
 PENALTY = 1.0
 """L2 penalty of the regression, on every weight but the first."""
 
-FOLDS = 4
+FOLDS = 5
 FEWEST_DOCUMENTS = 8
 """Below this many, folds are too small to tell anything."""
 
@@ -246,20 +248,12 @@ class Ensemble:
         return combine({name: label(document) for name, label in self.parts.items()}, self.weights)
 
 
-@dataclass(frozen=True, slots=True)
-class FoldScores:
-    """Spans of both layers, strict, over all held-out documents: by label, and all together."""
-
-    micro: Figures
-    labels: Mapping[str, Figures]
-
-
 @dataclass(frozen=True)
 class Retraining:
     """Rules and a CRF trained on gold documents, combined, and what cross-validation says.
 
-    held_out: figures of `rules`, `crf` and `ensemble` on documents that neither the CRF nor the
-    weights saw. gain: F1 of the ensemble less that of the rules.
+    held_out: `rules`, `crf` and `ensemble` on documents that neither the CRF nor the weights saw.
+    gain: F1 of the ensemble less that of the rules, strict spans of both layers.
     """
 
     crf: CrfModel
@@ -267,14 +261,9 @@ class Retraining:
     documents: int
     folds: int
     seed: int
-    held_out: Mapping[str, FoldScores]
+    held_out: Comparison
+    gain: PairTest
     rules: Labeller = field(repr=False)
-
-    @property
-    def gain(self) -> float:
-        """How much F1 the next documents are expected to gain over the rules alone."""
-        after, before = (self.held_out[name].micro.f1 for name in ("ensemble", "rules"))
-        return (after or 0.0) - (before or 0.0)
 
     @property
     def ensemble(self) -> Ensemble:
@@ -300,66 +289,86 @@ def retrain(
 ) -> Retraining:
     """Train a CRF on gold documents, fit how it and the rules combine, and measure the gain.
 
-    The CRF is trained once without each fold; the weights are fitted on what these models say of
-    the documents they did not see. For the figures of a fold the weights come from the other
-    folds. `rules` are the built-in ones unless given; `on_fold` is called as each training ends.
+    The weights are fitted on what CRFs trained without each fold say of that fold (see
+    `cross_validate`, which also gives the figures). `rules` are the built-in ones unless given;
+    `on_fold` is called as each training ends.
 
     Raises DataError for too few documents and as `train_crf` does.
     """
-    if rules is None:
-        from annotate.prelabel import label_document
+    rules = rules or _own_rules()
+    crossed = cross_validate(
+        gold, seed=seed, folds=folds, settings=settings, rules=rules, on_fold=on_fold
+    )
+    crf = train_crf(gold, seed=seed, settings=settings)
+    on_fold(folds + 1)
+    held_out = compare_documents(gold, crossed.answers, seed=seed)
+    return Retraining(
+        crf=crf,
+        weights=crossed.weights,
+        documents=len(gold),
+        folds=folds,
+        seed=seed,
+        held_out=held_out,
+        gain=measure_pair(held_out.models, "ensemble", "rules", view=NESTED, seed=seed),
+        rules=rules,
+    )
 
-        rules = label_document
+
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """What `rules`, `crf` and `ensemble` say of documents that were held out, and the weights that
+    all of them together give."""
+
+    answers: Mapping[str, Sequence[Document]]
+    weights: Mapping[str, float]
+
+
+def cross_validate(
+    gold: Sequence[Document],
+    *,
+    seed: int = 13,
+    folds: int = FOLDS,
+    settings: CrfSettings | None = None,
+    rules: Labeller | None = None,
+    on_fold: Callable[[int], None] = lambda fold: None,
+) -> CrossValidation:
+    """Train a CRF without each fold of the documents and combine it with the rules there.
+
+    The weights of a fold come from the other folds. Raises DataError for too few documents and as
+    `train_crf` does.
+    """
     if len(gold) < FEWEST_DOCUMENTS:
         raise DataError(
             f"{len(gold)} gold documents; at least {FEWEST_DOCUMENTS} are wanted to train on and "
             "to measure the gain, and about 50 to gain much"
         )
-    crf = train_crf(gold, seed=seed, settings=settings)
-    on_fold(0)
+    rules = rules or _own_rules()
     order = random.Random(seed).sample(range(len(gold)), len(gold))
     parts = [[gold[number] for number in order[fold::folds]] for fold in range(folds)]
     proposals: dict[str, Proposals] = {}
     for fold, held_out in enumerate(parts):
-        seen = [one for other in parts if other is not held_out for one in other]
-        model = train_crf(seen, seed=seed, settings=settings)
+        model = train_crf(_others(parts, held_out), seed=seed, settings=settings)
         for one in held_out:
             proposals[one.id] = {"rules": rules(one), "crf": model.label_document(one)}
         on_fold(fold + 1)
-    return Retraining(
-        crf=crf,
-        weights=fit_weights(_examples(gold, proposals)),
-        documents=len(gold),
-        folds=folds,
-        seed=seed,
-        held_out=_measure(parts, proposals),
-        rules=rules,
-    )
-
-
-def _measure(
-    parts: Sequence[Sequence[Document]], proposals: Mapping[str, Proposals]
-) -> dict[str, FoldScores]:
-    answers: dict[str, list[tuple[Document, Sequence[Span]]]] = {"rules": [], "crf": []}
-    answers["ensemble"] = []
+    answers: dict[str, list[Document]] = {"rules": [], "crf": [], "ensemble": []}
     for held_out in parts:
-        seen = [one for other in parts if other is not held_out for one in other]
-        weights = fit_weights(_examples(seen, proposals))
+        weights = fit_weights(_examples(_others(parts, held_out), proposals))
         for one in held_out:
-            for name, spans in proposals[one.id].items():
-                answers[name].append((one, spans))
-            answers["ensemble"].append((one, combine(proposals[one.id], weights)))
-    return {name: _score(pairs) for name, pairs in answers.items()}
+            of = proposals[one.id]
+            for name, spans in {**of, "ensemble": combine(of, weights)}.items():
+                answers[name].append(one.with_spans(spans))
+    return CrossValidation(answers, fit_weights(_examples(gold, proposals)))
 
 
-def _score(pairs: Iterable[tuple[Document, Sequence[Span]]]) -> FoldScores:
-    counts = Counts(Counter(), Counter(), Counter())
-    for document, spans in pairs:
-        add_counts(counts, document.spans, spans)
-    table = table_of_counts(counts)
-    return FoldScores(
-        table.micro, {label: table.labels[label] for label in order_labels(table.labels)}
-    )
+def _others(parts: Sequence[Sequence[Document]], part: Sequence[Document]) -> list[Document]:
+    return [one for other in parts if other is not part for one in other]
+
+
+def _own_rules() -> Labeller:
+    from annotate.prelabel import label_document
+
+    return label_document
 
 
 def retraining_to_dict(report: Retraining) -> dict[str, Any]:
@@ -368,48 +377,56 @@ def retraining_to_dict(report: Retraining) -> dict[str, Any]:
         "documents": report.documents,
         "folds": report.folds,
         "seed": report.seed,
-        "gain": round(report.gain, 4),
+        "gain": {
+            "f1": report.gain.difference,
+            "interval": report.gain.interval,
+            "p": report.gain.p,
+            "sure": report.gain.is_sure,
+        },
         "held_out": {
             name: {
-                "f1": scores.micro.f1,
-                "precision": scores.micro.precision,
-                "recall": scores.micro.recall,
-                "labels": {label: figures.f1 for label, figures in scores.labels.items()},
+                **figures_to_dict(scores.nested.micro),
+                "labels": {
+                    label: figures_to_dict(of) for label, of in scores.nested.labels.items()
+                },
             }
-            for name, scores in report.held_out.items()
+            for name, scores in report.held_out.models.items()
         },
     }
 
 
 def format_retraining(report: Retraining) -> str:
     """The report within 80 columns: F1 before and after by label, on held-out documents."""
-    names = ("rules", "crf", "ensemble")
+    tables = {name: scores.nested for name, scores in report.held_out.models.items()}
     lines = [
         f"trained on {report.documents:,} documents; strict F1 on held-out documents, both layers",
         f"({report.folds}-fold cross-validation, seed {report.seed})",
         "",
-        f"{'':14}" + "".join(f"{name:>10}" for name in names) + f"{'gain':>10}{'spans':>9}",
+        f"{'':14}" + "".join(f"{name:>15}" for name in tables) + f"{'gain':>9}{'spans':>9}",
     ]
-    for label in (*report.held_out["rules"].labels, "all"):
-        figures = [
-            of.micro if label == "all" else of.labels.get(label)
-            for of in (report.held_out[name] for name in names)
-        ]
-        scores = [one.f1 if one else None for one in figures]
-        gain = (scores[2] or 0.0) - (scores[0] or 0.0)
-        cells = "".join(f"{'-':>10}" if f1 is None else f"{f1:>10.4f}" for f1 in scores)
-        support = figures[0].support if figures[0] else 0
-        lines.append(f"{label:14}{cells}{gain:>+10.4f}{support:>9,}")
-    lines += [
-        "",
-        f"the next batch is expected to be pre-labelled with {report.gain:+.4f} F1"
-        if report.gain > 0
-        else "the rules alone are as good: keep them, and label more documents",
-    ]
-    return "\n".join(lines) + "\n"
+    for label in (*tables["rules"].labels, "all"):
+        figures = [of.micro if label == "all" else of.labels[label] for of in tables.values()]
+        before, _, after = (of.f1 or 0.0 for of in figures)
+        cells = "".join(f"{format_rate(of.f1):>15}" for of in figures)
+        lines.append(f"{label:14}{cells}{after - before:>+9.4f}{figures[0].support:>9,}")
+    ends = [format_interval(of.micro.intervals.get("f1")) for of in tables.values()]
+    lines += [f"{'95 % interval':14}" + "".join(f"{one:>15}" for one in ends), ""]
+    gain = report.gain
+    low, high = gain.interval or (gain.difference, gain.difference)
+    lines.append(
+        f"gain over the rules: {gain.difference:+.4f} F1 "
+        f"(95 % {low:+.4f} to {high:+.4f}, p {gain.p:.4f})"
+    )
+    if gain.difference <= 0:
+        lines.append("the rules alone are as good: keep them, and label more documents")
+    elif gain.is_sure:
+        lines.append("the next batch will be better pre-labelled with the ensemble")
+    else:
+        lines.append("it may be chance: use the ensemble, and label more documents to be sure")
+    return "\n".join(lines)
 
 
-# --- the ensemble's folder, and ensembles by name --------------------------------------------
+# --- the ensemble's folder -------------------------------------------------------------------
 
 
 def is_ensemble_folder(folder: str | Path) -> bool:
@@ -422,7 +439,6 @@ def is_ensemble_folder(folder: str | Path) -> bool:
 
 
 def _save(report: Retraining, folder: Path) -> None:
-    folder = folder.absolute()
     occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if occupied and not is_ensemble_folder(folder):
         raise DataError(f"{folder}: exists and is no ensemble; name a new folder, or empty it")
@@ -434,106 +450,24 @@ def _save(report: Retraining, folder: Path) -> None:
         "weights": dict(report.weights),
         "report": retraining_to_dict(report),
     }
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            new = Path(scratch, "new")
-            report.crf.save(new / CRF_FOLDER)
-            text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
-            (new / CARD_NAME).write_text(text, encoding="utf-8")
-            if folder.exists():
-                folder.rename(Path(scratch, "old"))
-            new.rename(folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the ensemble cannot be written ({error.strerror}); choose another folder"
-        ) from None
+    with replace_folder(folder) as new:
+        report.crf.save(new / CRF_FOLDER)
+        text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
+        (new / CARD_NAME).write_text(text, encoding="utf-8")
 
 
-def load_ensemble(spec: str, *, rules: Labeller | None = None) -> Labeller:
-    """The labeller of an ensemble: the folder that `Retraining.save` wrote, or `rules+crf:MODEL`,
-    which combines the rules with any trained CRF by weights fitted on the sample corpus.
+def load_ensemble(folder: str, *, rules: Labeller | None = None) -> Labeller:
+    """The labeller of the ensemble that `Retraining.save` wrote.
 
     `rules` are the built-in ones unless given. Raises DataError for anything else.
     """
-    if rules is None:
-        from annotate.prelabel import label_document
-
-        rules = label_document
-    first, plus, model = spec.partition("+crf:")
-    if plus and first == "rules" and model:
-        crf, weights = load_crf(model), DEFAULT_WEIGHTS
-    elif is_ensemble_folder(spec):
-        card = json.loads(Path(spec, CARD_NAME).read_text(encoding="utf-8"))
-        if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
-            raise DataError(
-                f"{Path(spec, CARD_NAME)}: an ensemble of another format (wanted {FORMAT}); "
-                "retrain it"
-            )
-        crf, weights = load_crf(Path(spec, CRF_FOLDER)), card["weights"]
-    else:
-        raise DataError(
-            f"{spec}: no ensemble; wanted a folder that vipol retrain wrote, or rules+crf:MODEL"
-        )
-    return Ensemble({"rules": rules, "crf": crf.label_document}, weights).label_document
-
-
-DEFAULT_WEIGHTS: Mapping[str, float] = {
-    "": -0.61,
-    "crf=none DATE": -0.30,
-    "crf=none DOCUMENT_REF": 1.28,
-    "crf=none ORG": -0.24,
-    "crf=none PERSON": -0.38,
-    "crf=none POSITION": -0.48,
-    "crf=relabel DOCUMENT_REF": 0.41,
-    "crf=relabel ORG": 0.27,
-    "crf=relabel PERSON": -0.16,
-    "crf=rival DATE": 0.89,
-    "crf=rival DOCUMENT_REF": -0.55,
-    "crf=rival ORG": -0.33,
-    "crf=rival PERSON": -0.32,
-    "crf=rival POSITION": -0.03,
-    "crf=yes DATE": 0.06,
-    "crf=yes DOCUMENT_REF": -0.47,
-    "crf=yes ORG": -0.15,
-    "crf=yes PERSON": 0.08,
-    "crf=yes POSITION": 0.44,
-    "rules=none DATE": 1.24,
-    "rules=none DOCUMENT_REF": 0.25,
-    "rules=none ORG": -0.46,
-    "rules=none PERSON": -0.79,
-    "rules=none POSITION": -0.59,
-    "rules=none crf=yes": -0.36,
-    "rules=none crf=yes crf score": 0.58,
-    "rules=relabel DOCUMENT_REF": -0.42,
-    "rules=relabel ORG": -0.34,
-    "rules=relabel POSITION": 0.66,
-    "rules=relabel crf=yes": -0.10,
-    "rules=relabel crf=yes crf score": -0.08,
-    "rules=relabel crf=yes rules score": 0.12,
-    "rules=rival DATE": -0.70,
-    "rules=rival DOCUMENT_REF": 0.77,
-    "rules=rival ORG": 0.27,
-    "rules=rival PERSON": 0.18,
-    "rules=rival POSITION": 0.13,
-    "rules=rival crf=yes": 0.64,
-    "rules=rival crf=yes crf score": 0.48,
-    "rules=rival crf=yes rules score": -0.64,
-    "rules=yes DATE": 0.11,
-    "rules=yes DOCUMENT_REF": 0.07,
-    "rules=yes ORG": 0.08,
-    "rules=yes PERSON": -0.18,
-    "rules=yes POSITION": -0.28,
-    "rules=yes crf=none": -0.13,
-    "rules=yes crf=none rules score": 0.67,
-    "rules=yes crf=relabel": 0.52,
-    "rules=yes crf=relabel crf score": 0.28,
-    "rules=yes crf=relabel rules score": -0.26,
-    "rules=yes crf=rival": -0.35,
-    "rules=yes crf=rival crf score": -0.45,
-    "rules=yes crf=rival rules score": 0.88,
-    "rules=yes crf=yes": -0.24,
-    "rules=yes crf=yes crf score": 0.60,
-    "rules=yes crf=yes rules score": 1.00,
-}  # fmt: skip
-"""Weights of rules and CRF, fitted on held-out parts of the sample corpus by `retrain`."""
+    if not is_ensemble_folder(folder):
+        raise DataError(f"{folder}: no ensemble; the folder that vipol retrain wrote was wanted")
+    card = json.loads(Path(folder, CARD_NAME).read_text(encoding="utf-8"))
+    if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
+        raise DataError(f"{folder}: an ensemble of another format (wanted {FORMAT}); retrain it")
+    parts = {
+        "rules": rules or _own_rules(),
+        "crf": load_crf(Path(folder, CRF_FOLDER)).label_document,
+    }
+    return Ensemble(parts, card["weights"]).label_document

@@ -8,7 +8,8 @@ change here, so that a model is never fed features that it was not trained on.
 
 For a token with the folded form `w` (`annotate.text.fold`):
 
-- itself: `w`, `w` with its shape, shape, prefixes and suffixes of 1 to 4 letters;
+- itself: `w`, `w` with its shape, shape, prefixes and suffixes of 1 to 4 letters; of a word of
+  several syllables (others' datasets) each of them, and which is first and last;
 - its neighbours up to two places away: folded form and shape;
 - n-grams: pairs of folded forms from two before to two after, pairs and triples of shapes, shape
   with the form next to it;
@@ -25,16 +26,16 @@ trusted too much. What stays was chosen by cross-validation over documents.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from annotate.prelabel.lexicon import Lexicon, has_case
+from annotate.prelabel.lexicon import Lexicon
 from annotate.text import fold
-from annotate.tokens import Offsets, tokenize
+from annotate.tokens import Offsets
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 
 NEIGHBOURS = (-2, -1, 1, 2)
 """Distances, in tokens, at which the form of a neighbour is a feature."""
@@ -64,11 +65,11 @@ class Form:
 
 
 class Word(Form):
-    """A surface form."""
+    """A surface form, and the clusters that it is in."""
 
     __slots__ = ("capitalised", "folded", "in_capitals", "is_word", "shape")
 
-    def __init__(self, surface: str) -> None:
+    def __init__(self, surface: str, clusters: Sequence[str] = ()) -> None:
         folded = fold(surface)
         shape = shape_of(surface)
         self.folded = folded
@@ -82,6 +83,14 @@ class Word(Form):
                 if length < len(folded) or length < 3:
                     own += [f"p={folded[:length]}", f"f={folded[-length:]}"]
         around = {d: [f"{d}w={folded}", f"{d}s={shape}"] for d in NEIGHBOURS}
+        syllables = folded.split()
+        if len(syllables) > 1:
+            own += [f"v={syllable}" for syllable in syllables]
+            own += [f"v1={syllables[0]}", f"v0={syllables[-1]}", f"v#={min(len(syllables), 5)}"]
+        for number, cluster in enumerate(clusters):
+            own.append(f"k{number}={cluster}")
+            for distance in NEIGHBOURS:
+                around[distance].append(f"{distance}k{number}={cluster}")
         super().__init__(surface, own, around)
 
 
@@ -146,16 +155,19 @@ def _behind_honorifics(words: Sequence[Word]) -> set[str]:
 
 
 class TokenReader:
-    """Reads texts into tokens with their forms; keeps the forms that it has met."""
+    """Reads texts into tokens with their forms; keeps the forms that it has met.
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    clusters: names of the clusters that a folded form is in, the same number for each.
+    """
+
+    def __init__(self, lexicon: Lexicon, clusters: Mapping[str, Sequence[str]] = {}) -> None:
         self._lexicon = lexicon
+        self._clusters = clusters
         self._words: dict[str, Word] = {}
         self._listings: dict[str, Form] = {}
 
-    def read(self, text: str) -> Tokens:
-        """The tokens of a text."""
-        offsets = tokenize(text)
+    def read(self, text: str, offsets: list[Offsets]) -> Tokens:
+        """The tokens at these places of a text, with their forms."""
         if len(self._words) > MOST_FORMS:
             self._words.clear()
         words: list[Word] = []
@@ -163,7 +175,8 @@ class TokenReader:
             surface = text[start:end]
             word = self._words.get(surface)
             if word is None:
-                word = self._words[surface] = Word(surface)
+                word = Word(surface, self._clusters.get(fold(surface), ()))
+                self._words[surface] = word
             words.append(word)
         listings: list[Form] = []
         for classes in self._classes(text, offsets, words):
@@ -182,13 +195,12 @@ class TokenReader:
         last = {end: number for number, (_, end) in enumerate(offsets)}
         found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         matches: Any = self._lexicon.automaton.iter(fold(text))
-        for place, (length, entries) in matches:
+        for place, match in matches:
             end = place + 1
-            start = end - length
+            start = end - match.length
             if start in first and end in last:
-                for name, case, natural in entries:
-                    if has_case(text, start, end, natural, case):
-                        found[name].append((first[start], -last[end]))
+                for name in match.classes(text, start):
+                    found[name].append((first[start], -last[end]))
         classes: list[list[str]] = [[] for _ in offsets]
         for name in sorted(found):
             reach = -1

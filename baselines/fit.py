@@ -11,12 +11,12 @@ import json
 import os
 import random
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch.utils.data import Sampler
 
@@ -25,14 +25,22 @@ from annotate.errors import DataError
 from annotate.files import open_output
 from baselines.neural import (
     Network,
+    NeuralModel,
     Reader,
     collate_tags,
-    label_texts,
+    label_chunk,
     mask_of,
     memory_errors,
 )
-from baselines.score import Counts, add_counts, table_of_counts
-from baselines.training import LabelSet, Point, TaggedSentence
+from baselines.training import (
+    LabelSet,
+    Point,
+    Progress,
+    TaggedSentence,
+    TrainingCounts,
+    hash_documents,
+    measure_validation,
+)
 
 try:
     from transformers import (
@@ -50,8 +58,7 @@ except ImportError as error:  # pragma: no cover (the extra is there in tests)
 
 RUN_NAME = "run.json"
 
-Progress = Callable[[int, int], None]
-"""Called with the steps done and all."""
+Model = TypeVar("Model", bound=NeuralModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +163,70 @@ def score_network(
     documents: Sequence[Document],
     batch_size: int,
 ) -> float:
-    """Strict span F1 of both layers counted together, between 0 and 1; 0 where gold and
-    predictions are both without spans."""
-    counts = Counts(Counter(), Counter(), Counter())
-    texts = [document.text for document in documents]
-    found = label_texts(network, reader, labels, texts, "", batch_size)
-    for document, spans in zip(documents, found, strict=True):
-        add_counts(counts, document.spans, spans)
-    return table_of_counts(counts).micro.f1 or 0.0
+    """Strict span F1 of both layers counted together, between 0 and 1."""
+    found = label_chunk(network, reader, labels, documents, "", batch_size)
+    pairs = zip(documents, found, strict=True)
+    f1: float = measure_validation(documents, [one.with_spans(spans) for one, spans in pairs])["f1"]
+    return f1
+
+
+def fit_model(
+    kind: type[Model],
+    network: Network,
+    reader: Reader,
+    data: tuple[list[list[TaggedSentence]], LabelSet, TrainingCounts],
+    *,
+    about: Mapping[str, Any],
+    validation: Sequence[Document] | None,
+    settings: FitSettings,
+    seed: int,
+    output: str | Path,
+    resume: bool,
+    progress: Progress | None,
+) -> Model:
+    """Fit a network on what `read_training` gave (see `fit`), and write it as the model folder
+    `output`. `about` is what its kind adds to the settings in its card."""
+    tagged, labels, counts = data
+    how = {**about, "fit": asdict(settings)}
+    run = {
+        "kind": kind.kind,
+        **how,
+        "seed": seed,
+        "labels": asdict(labels),
+        "training": counts.sha256,
+        "validation": None if validation is None else hash_documents(validation),
+    }
+    history = fit(
+        network,
+        reader,
+        [sentence for page in tagged for sentence in page],
+        labels,
+        validation=validation,
+        settings=settings,
+        seed=seed,
+        output=output,
+        run=run,
+        resume=resume,
+        progress=progress,
+    )
+    model = kind(
+        network=network,
+        reader=reader,
+        labels=labels,
+        settings=how,
+        seed=seed,
+        training=counts,
+        validation=None,
+        history=tuple(history),
+        libraries={name: version(name) for name in ("torch", "transformers", "vipol")},
+    )
+    if is_first_process():
+        if validation is not None:
+            found = model.label_documents(validation, settings.batch_size)
+            model = replace(model, validation=measure_validation(validation, found))
+        model.save(output)
+        close_run(output)
+    return model
 
 
 # --- the Trainer, as we use it --------------------------------------------------------------

@@ -18,9 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from annotate.document import Document, Span, sort_spans
+from annotate.document import Document, Span, sort_spans, token_sentences
 from annotate.errors import DataError
-from annotate.scheme import may_contain
 from annotate.tags import tags_to_spans
 from annotate.tokens import Offsets
 from baselines.chain import may_follow
@@ -31,8 +30,8 @@ from baselines.training import (
     Point,
     TrainingCounts,
     batch_documents,
+    check_tokens,
     draw_curve,
-    read_sentences,
     write_model,
 )
 
@@ -144,11 +143,8 @@ class TwoLayerHead(nn.Module):
             self.host_bias = nn.Embedding(len(labels.hosts), len(inner))
         never = float("-inf")
         barred = [
-            [
-                0.0 if tag == "O" or may_contain(host, tag.partition("-")[2]) else never
-                for tag in inner
-            ]
-            for host in labels.hosts
+            [0.0 if tag == "O" or tag.partition("-")[2] in held else never for tag in inner]
+            for held in labels.holds.values()
         ]
         self.barred: Tensor
         self.register_buffer(
@@ -309,17 +305,18 @@ class NeuralModel:
         Raises DataError where the memory does not suffice.
         """
         for chunk in batch_documents(documents):
-            with memory_errors(batch_size):
-                spans = label_texts(
-                    self.network,
-                    self.reader,
-                    self.labels,
-                    [document.text for document in chunk],
-                    self.source,
-                    batch_size,
-                )
-            for document, found in zip(chunk, spans, strict=True):
-                yield document.with_spans(found)
+            for document, spans in zip(chunk, self.label_batch(chunk, batch_size), strict=True):
+                yield document.with_spans(spans)
+
+    def label_batch(
+        self, documents: Sequence[Document], batch_size: int = 32
+    ) -> list[tuple[Span, ...]]:
+        """The spans of each document; see `label_documents`."""
+        check_tokens(documents, self.training)
+        with memory_errors(batch_size):
+            return label_chunk(
+                self.network, self.reader, self.labels, documents, self.source, batch_size
+            )
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all; a model that is there is replaced.
@@ -342,7 +339,7 @@ class NeuralModel:
         state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
         save_file(state, folder / WEIGHTS_NAME)
         title = f"{self.kind}: {self.training.sentences} sentences"
-        (folder / CURVE_NAME).write_text(draw_curve(self.history, title), encoding="utf-8")
+        draw_curve(self.history, title, folder / CURVE_NAME)
         self.write_reader(folder)
 
     def write_reader(self, folder: Path) -> None:
@@ -369,22 +366,22 @@ def choose_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def label_texts(
+def label_chunk(
     network: Network,
     reader: Reader,
     labels: LabelSet,
-    texts: Sequence[str],
+    documents: Sequence[Document],
     source: str,
     batch_size: int,
 ) -> list[tuple[Span, ...]]:
-    """Legal nested spans of each text. Sentences of like length share a batch."""
+    """Legal nested spans of each document. Sentences of like length share a batch."""
     network.eval()
     sentences = [
-        (number, tokens, reader.read(text, tokens))
-        for number, text in enumerate(texts)
-        for tokens in read_sentences(text)
+        (number, tokens, reader.read(document.text, tokens))
+        for number, document in enumerate(documents)
+        for tokens in token_sentences(document)
     ]
-    spans: list[list[Span]] = [[] for _ in texts]
+    spans: list[list[Span]] = [[] for _ in documents]
     order = sorted(range(len(sentences)), key=lambda place: len(sentences[place][1]))
     for first in range(0, len(order), batch_size):
         batch = [sentences[place] for place in order[first : first + batch_size]]
@@ -420,7 +417,7 @@ def _label_batch(
         spans.append([])
         for span, first, last in _spans_of(tokens, names, chance, source):
             spans[-1].append(span)
-            if head.inner is not None and span.label in labels.hosts:
+            if span.label in labels.holds:
                 hosts.append((row, Host(first, last, labels.hosts.index(span.label), []), span))
     if hosts:
         places = collate_hosts([(row, host) for row, host, _ in hosts], mask.shape[1])

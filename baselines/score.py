@@ -1,36 +1,52 @@
-"""Scores of predicted documents against gold: seqeval over tokens, strict spans beside it.
+"""Scores of predicted documents against gold: seqeval over tokens, and what stands beside it.
 
-Two figures for one thing, since each has a blind spot. seqeval (strict mode, IOB2) scores tags
-over syllable tokens: the figure that papers compare, but a span whose edge lies inside a token
-has no tags and is not seen. Span F1 compares places in the text: a span is right when a span
-of the other side has the same start, end and label; it needs no tokens. Where all edges lie on
-token borders the two are equal; `Scores.inexpressible` lists every span that makes them differ.
+The headline is seqeval (strict mode, IOB2) over tags of tokens, layer by layer: the figure that
+papers compare, but a span whose edge lies inside a token has no tags and is not seen. Strict span
+F1 compares places in the text: a span is right when a span of the other side has the same start,
+end and label; it needs no tokens. Where all edges lie on token borders the two are equal;
+`Scores.inexpressible` lists every span that makes them differ.
 
     precision = correct / predicted    recall = correct / gold    F1 = 2PR / (P + R)
 
 Micro sums the counts over labels, macro is the mean of the figures of the labels that occur in
-gold or predictions (both as seqeval 1.2.2 has them).
+gold or predictions (both as seqeval 1.2.2 has them). Beside them: both layers together
+(`nested`), partial matches (`baselines.partial`), kinds of spans (`baselines.slices`), and 95 %
+intervals over documents (`baselines.resampling`).
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from annotate.document import Document, Span, split_layers
+import numpy as np
+
+from annotate.document import Document, Span, labels_of, split_layers
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
 from annotate.tokens import Offsets, tokenize
+from baselines.partial import OUTCOMES, SCHEMES, Outcome, Scheme, count_outcomes
+from baselines.resampling import RESAMPLES, SEED, Array, Interval, Key, Tally, interval, resample
+from baselines.slices import (
+    BINS,
+    GENRE,
+    NO_GENRE,
+    Mentions,
+    Slice,
+    bin_capitals,
+    bin_genre,
+    bin_length,
+    collect_mentions,
+    make_seen_bin,
+)
 
 NAMED_IN_ERRORS = 5
 """How many documents an error message names before it says how many more there are."""
 
-EXAMPLES_SHOWN = 5
-EXAMPLES_IN_DICT = 20
-
 _CHUNK = 200
-"""Least tokens of a piece of tags given to seqeval; see `_cut_outside`."""
+"""Least tokens of a piece of tags given to seqeval; see `_pieces`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +54,8 @@ class Figures:
     """Figures of one label or average, between 0 and 1.
 
     They are None where gold and predictions are both without the label: nothing was asked and
-    nothing answered, which is neither right nor wrong. `support` counts gold spans.
+    nothing answered, which is neither right nor wrong. `support` counts gold spans. `intervals`
+    are those of `precision`, `recall` and `f1`, where there are documents enough to draw from.
     """
 
     precision: float | None
@@ -47,6 +64,7 @@ class Figures:
     support: int
     predicted: int
     correct: int
+    intervals: Mapping[str, Interval] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,18 @@ class LayerScores:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialFigures:
+    """Outcomes of one way of partial matching, both layers together, and figures from them."""
+
+    outcomes: Mapping[Outcome, int]
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    interval: Interval | None = field(default=None, compare=False)
+    """Of F1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inexpressible:
     """A span that no tags over tokens can express, and why."""
 
@@ -83,15 +113,22 @@ class Inexpressible:
 class Scores:
     """All figures of one comparison. The headline is `layers["outer"].seqeval.micro.f1`.
 
-    `nested` counts the spans of both layers together, whichever layer they came to lie in.
+    nested: the spans of both layers together, whichever layer they came to lie in.
+    partial: by way of matching, all labels together (`all`) and each by itself.
+    slices: strict spans of both layers by kind of span. tally: the counts that figures come from.
     """
 
     documents: int
     tokens: int
     layers: Mapping[Layer, LayerScores]
     nested: Table
+    partial: Mapping[Scheme, Mapping[str, PartialFigures]]
+    slices: Mapping[Slice, Mapping[str, Figures]]
     inexpressible: tuple[Inexpressible, ...]
     signature: str
+    resamples: int
+    """How many resamples the intervals are from; 0 for a single document, which has none."""
+    tally: Tally = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +146,8 @@ def match_documents(
     """Pairs of gold and predicted document of one id, in the order of gold.
 
     Raises DataError naming the documents where an id comes twice, where one side lacks a
-    document that the other has, where the texts differ, and for no documents at all.
+    document that the other has, where texts or tokens differ, where the predictions have labels
+    that gold does not know, and for no documents at all.
     """
     gold_by_id = _by_id(gold, "the gold documents")
     predicted_by_id = _by_id(predicted, "the predictions")
@@ -133,61 +171,85 @@ def match_documents(
             f"the predictions have another text than gold in {_name([d.id for d in changed])} "
             f"({first.id} differs from character {place}); predict the gold file itself"
         )
+    for one, other in pairs:
+        if unknown := {span.label for span in other.spans}.difference(labels_of(one)):
+            raise DataError(
+                f"the predictions have the label {min(unknown)} in {one.id}; gold knows "
+                f"{', '.join(labels_of(one))}: predict with a model of these labels"
+            )
+        if other.foreign and _tokens_of(other) != _tokens_of(one):
+            raise DataError(
+                f"the predictions have other tokens than gold in {one.id}; predict the gold itself"
+            )
     return pairs
 
 
-def score_documents(gold: Iterable[Document], predicted: Iterable[Document]) -> Scores:
+def score_documents(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    *,
+    split: str | None = None,
+    train: Iterable[Document] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Scores:
     """Figures of `predicted` against `gold`, matched by id in any order.
 
-    Raises DataError where the two sides are not the same documents and texts (see
+    split: of which split gold is, for the signature. train: the documents of the training, so that
+    mentions seen and unseen are told apart. Documents of others are scored over their own tokens.
+
+    Raises DataError where the two sides are not the same documents, texts and labels (see
     `match_documents`) and where the spans of a document overlap within a layer.
     """
-    from importlib.metadata import version
-
     pairs = match_documents(gold, predicted)
-    tags: dict[Layer, tuple[list[list[str]], list[list[str]]]] = {
-        layer: ([], []) for layer in LAYERS
-    }
-    span_counts = {layer: _no_counts() for layer in LAYERS}
-    token_counts = {layer: _no_counts() for layer in LAYERS}
-    nested = _no_counts()
-    lost: list[Inexpressible] = []
-    token_total = 0
+    mentions = None if train is None else collect_mentions(train)
+    counter = _Counter(mentions)
     for gold_document, predicted_document in pairs:
-        tokens = tokenize(gold_document.text)
-        token_total += len(tokens)
-        gold_layers = split_layers(gold_document.spans)
-        predicted_layers = split_layers(predicted_document.spans)
-        add_counts(nested, gold_document.spans, predicted_document.spans)
-        for layer in LAYERS:
-            sides = (gold_layers[layer], predicted_layers[layer])
-            add_counts(span_counts[layer], *sides)
-            gold_tags, gold_lost = _tag(gold_document, tokens, sides[0], "gold")
-            predicted_tags, predicted_lost = _tag(predicted_document, tokens, sides[1], "predicted")
-            add_counts(
-                token_counts[layer],
-                [span for span in sides[0] if span not in gold_lost],
-                [span for span in sides[1] if span not in predicted_lost],
-            )
-            for side, spans in (("gold", gold_lost), ("predicted", predicted_lost)):
-                lost.extend(_explain(gold_document, tokens, side, layer, spans))
-            for gold_piece, predicted_piece in _cut_outside(gold_tags, predicted_tags):
-                tags[layer][0].append(gold_piece)
-                tags[layer][1].append(predicted_piece)
+        counter.add(gold_document, predicted_document)
+    if len(pairs) < 2:
+        resamples = 0
+    sums = _Sums(counter.tally, resamples, seed)
     return Scores(
         documents=len(pairs),
-        tokens=token_total,
+        tokens=counter.tokens,
         layers={
             layer: LayerScores(
-                seqeval=_seqeval_table(*tags[layer], token_counts[layer]),
-                spans=table_of_counts(span_counts[layer]),
+                seqeval=_seqeval_table(*counter.tags[layer], sums.table(f"{layer} tokens")),
+                spans=sums.table(f"{layer} spans"),
             )
             for layer in LAYERS
         },
-        nested=table_of_counts(nested),
-        inexpressible=tuple(lost),
-        signature=f"seqeval:{version('seqeval')}|mode:strict|scheme:IOB2|tokens:syllable",
+        nested=sums.table(NESTED),
+        partial={scheme: sums.partial(scheme) for scheme in SCHEMES},
+        slices=sums.slices(seen=mentions is not None),
+        inexpressible=tuple(counter.lost),
+        signature=_sign(split, [one for one, _ in pairs]),
+        resamples=resamples,
+        tally=counter.tally,
     )
+
+
+def _sign(split: str | None, gold: Sequence[Document]) -> str:
+    from importlib.metadata import version
+
+    return (
+        f"seqeval:{version('seqeval')}|mode:strict|scheme:IOB2|"
+        f"tokens:{'own' if any(one.foreign for one in gold) else 'syllable'}|"
+        f"split:{split or 'all'}|data:{hash_gold(gold)[:8]}"
+    )
+
+
+def hash_gold(documents: Iterable[Document]) -> str:
+    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
+    scores had the same gold."""
+    lines = (
+        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
+        for one in documents
+    )
+    digest = hashlib.sha256()
+    for line in sorted(lines):
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()
 
 
 # --- matching ---------------------------------------------------------------------------
@@ -223,9 +285,232 @@ def _first_difference(one: str, other: str) -> int:
 
 # --- counting ---------------------------------------------------------------------------
 
+NESTED = "both spans"
+"""The view of the spans of both layers together."""
 
-def _no_counts() -> Counts:
-    return Counts(Counter(), Counter(), Counter())
+ALL = "all"
+_SIDES = ("gold", "predicted", "correct")
+
+
+class _Counter:
+    """Counts the pairs of documents that are added, one by one, into a tally."""
+
+    def __init__(self, mentions: Mentions | None) -> None:
+        self.tally = Tally()
+        self.tokens = 0
+        self.lost: list[Inexpressible] = []
+        self.tags: dict[Layer, tuple[list[list[str]], list[list[str]]]] = {
+            layer: ([], []) for layer in LAYERS
+        }
+        self._bin_seen = None if mentions is None else make_seen_bin(mentions)
+
+    def add(self, gold: Document, predicted: Document) -> None:
+        """Count one pair."""
+        counts: Counter[Key] = Counter()
+        tokens = _tokens_of(gold)
+        self.tokens += len(tokens)
+        gold_layers, predicted_layers = split_layers(gold.spans), split_layers(predicted.spans)
+        for layer in LAYERS:
+            sides = (gold_layers[layer], predicted_layers[layer])
+            if not any(sides):
+                continue
+            gold_tags, gold_lost = _tag(gold, tokens, sides[0], "gold")
+            predicted_tags, predicted_lost = _tag(predicted, tokens, sides[1], "predicted")
+            self._count_keys(counts, f"{layer} spans", *map(_keys, sides))
+            self._count_keys(
+                counts,
+                f"{layer} tokens",
+                _keys(sides[0]) - _keys(gold_lost),
+                _keys(sides[1]) - _keys(predicted_lost),
+            )
+            self._count_partial(counts, *sides)
+            for side, spans in (("gold", gold_lost), ("predicted", predicted_lost)):
+                self.lost.extend(_explain(gold, tokens, side, layer, spans))
+            for gold_piece, predicted_piece in _pieces(gold_tags, predicted_tags):
+                self.tags[layer][0].append(gold_piece)
+                self.tags[layer][1].append(predicted_piece)
+        wanted, given = _keys(gold.spans), _keys(predicted.spans)
+        self._count_keys(counts, NESTED, wanted, given)
+        self._count_slices(counts, gold, tokens, wanted, given)
+        self.tally.add_document(counts)
+
+    @staticmethod
+    def _count_keys(
+        counts: Counter[Key],
+        view: str,
+        gold: set[tuple[int, int, str]],
+        predicted: set[tuple[int, int, str]],
+    ) -> None:
+        for what, keys in zip(_SIDES, (gold, predicted, gold & predicted), strict=True):
+            for _, _, label in keys:
+                counts[view, label, what] += 1
+
+    @staticmethod
+    def _count_partial(
+        counts: Counter[Key], gold: Sequence[Span], predicted: Sequence[Span]
+    ) -> None:
+        labels = {span.label for span in (*gold, *predicted)}
+        for row in (ALL, *labels):
+            one, other = (
+                side if row == ALL else [span for span in side if span.label == row]
+                for side in (gold, predicted)
+            )
+            for (scheme, outcome), number in count_outcomes(one, other).items():
+                counts[scheme, row, outcome] += number
+
+    def _count_slices(
+        self,
+        counts: Counter[Key],
+        document: Document,
+        tokens: Sequence[Offsets],
+        gold: set[tuple[int, int, str]],
+        predicted: set[tuple[int, int, str]],
+    ) -> None:
+        genre = bin_genre(document.meta)
+        starts = np.array([start for start, _ in tokens])
+        ends = np.array([end for _, end in tokens])
+        keys = [*(gold | predicted)]
+        first = np.searchsorted(ends, [start for start, _, _ in keys], "right")
+        behind = np.searchsorted(starts, [end for _, end, _ in keys], "left")
+        for key, length in zip(keys, (behind - first).tolist(), strict=True):
+            start, end, label = key
+            mention = document.text[start:end]
+            bins = [
+                ("length in tokens", bin_length(length)),
+                ("capitals", bin_capitals(mention)),
+                (GENRE, genre),
+            ]
+            if self._bin_seen:
+                bins.append(("in training", self._bin_seen(label, mention)))
+            sides = [key in gold, key in predicted, key in gold and key in predicted]
+            for name, row in bins:
+                for what, holds in zip(_SIDES, sides, strict=True):
+                    if holds:
+                        counts[name, row, what] += 1
+
+
+def _tokens_of(document: Document) -> list[Offsets]:
+    if document.foreign is None:
+        return tokenize(document.text)
+    return [token for sentence in document.foreign.tokens for token in sentence]
+
+
+def _keys(spans: Iterable[Span]) -> set[tuple[int, int, str]]:
+    return {span.key for span in spans}
+
+
+class _Sums:
+    """Figures of a tally, each with its interval."""
+
+    def __init__(self, tally: Tally, resamples: int, seed: int) -> None:
+        self._tally = tally
+        keys = tally.keys()
+        table = tally.table(keys)
+        sums: Array = table.sum(0)[None]
+        if resamples:
+            sums = np.concatenate([sums, resample(table, resamples, seed)])
+        self._column = {key: sums[:, number] for number, key in enumerate(keys)}
+        self._nothing = np.zeros(len(sums))
+
+    def _of(self, view: str, row: str, what: str) -> Array:
+        return self._column.get((view, row, what), self._nothing)
+
+    def table(self, view: str) -> Table:
+        """The table of a view: by label, micro and macro."""
+        rows = self._tally.rows_of(view)
+        labels = {label: self._counts(view, [label]) for label in labels_shown(rows)}
+        rates = {label: _rates(*of) for label, of in labels.items() if label in rows}
+        micro = self._counts(view, rows)
+        macro = _figures_of(micro, _mean(list(rates.values()))) if rates else _figures_of(micro)
+        return Table(
+            _figures_of(micro), macro, {label: _figures_of(of) for label, of in labels.items()}
+        )
+
+    def _counts(self, view: str, rows: Sequence[str]) -> tuple[Array, Array, Array]:
+        def total(what: str) -> Array:
+            return sum((self._of(view, row, what) for row in rows), start=self._nothing)
+
+        return total("gold"), total("predicted"), total("correct")
+
+    def partial(self, scheme: Scheme) -> dict[str, PartialFigures]:
+        """Outcomes and figures of a scheme: all labels together, then each by itself."""
+        labels = [row for row in self._tally.rows_of(scheme) if row != ALL]
+        return {row: self._partial(scheme, row) for row in (ALL, *labels_shown(labels))}
+
+    def _partial(self, scheme: Scheme, row: str) -> PartialFigures:
+        of = {outcome: self._of(scheme, row, outcome) for outcome in OUTCOMES}
+        right = of["correct"] + of["partial"] / 2
+        met = of["correct"] + of["incorrect"] + of["partial"]
+        rates = _rates(met + of["missing"], met + of["spurious"], right)
+        figures = _figures_of((met + of["missing"], met + of["spurious"], right), rates)
+        return PartialFigures(
+            {outcome: int(values[0]) for outcome, values in of.items()},
+            figures.precision,
+            figures.recall,
+            figures.f1,
+            figures.intervals.get("f1"),
+        )
+
+    def slices(self, *, seen: bool) -> dict[Slice, dict[str, Figures]]:
+        """Figures by slice and bin; `in training` where it is known what was `seen`, genres where
+        a document has one."""
+        genres = self._tally.rows_of(GENRE)
+        bins: dict[Slice, Sequence[str]] = {
+            name: rows for name, rows in BINS.items() if seen or name != "in training"
+        }
+        if set(genres) - {NO_GENRE}:
+            bins[GENRE] = sorted(genres, key=lambda genre: (genre == NO_GENRE, genre))
+        return {
+            name: {row: _figures_of(self._counts(name, [row])) for row in rows}
+            for name, rows in bins.items()
+        }
+
+
+Rates = Mapping[str, Array]
+
+
+def _rates(gold: Array, predicted: Array, correct: Array) -> Rates:
+    """Precision, recall and F1 of sums; NaN where there are neither gold nor predicted spans."""
+    known = gold + predicted > 0
+
+    def share(number: Array, of: Array) -> Array:
+        of_one: Array = np.where(of > 0, of, 1.0)
+        return np.where(known, number / of_one, np.nan)
+
+    return {
+        "precision": share(correct, predicted),
+        "recall": share(correct, gold),
+        "f1": share(2 * correct, gold + predicted),
+    }
+
+
+def _mean(rates: Sequence[Rates]) -> Rates:
+    """The mean of each rate over those that have a value."""
+    means: dict[str, Array] = {}
+    for name in ("precision", "recall", "f1"):
+        values = np.stack([of[name] for of in rates])
+        known = ~np.isnan(values)
+        total, number = np.where(known, values, 0.0).sum(0), known.sum(0)
+        means[name] = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return means
+
+
+def _figures_of(counts: tuple[Array, Array, Array], rates: Rates | None = None) -> Figures:
+    """Figures of sums, the first of which is what was observed, the others resamples of it."""
+    gold, predicted, correct = (int(values[0]) for values in counts)
+    if not gold and not predicted:
+        return Figures(None, None, None, 0, 0, 0)
+    rates = rates or _rates(*counts)
+    found = {name: interval(values[1:]) for name, values in rates.items() if len(values) > 1}
+    return Figures(
+        float(rates["precision"][0]),
+        float(rates["recall"][0]),
+        float(rates["f1"][0]),
+        gold,
+        predicted,
+        correct,
+        {name: one for name, one in found.items() if one},
+    )
 
 
 def add_counts(counts: Counts, gold: Iterable[Span], predicted: Iterable[Span]) -> None:
@@ -259,15 +544,15 @@ def table_of_counts(counts: Counts) -> Table:
     """Figures of counts: by label, micro and macro."""
     labels = {
         label: _figures(counts.gold[label], counts.predicted[label], counts.correct[label])
-        for label in _labels_shown(counts)
+        for label in labels_shown(counts.gold.keys() | counts.predicted.keys())
     }
     micro = _figures(counts.gold.total(), counts.predicted.total(), counts.correct.total())
     return Table(micro, _macro(labels.values(), micro), labels)
 
 
-def _labels_shown(counts: Counts) -> list[str]:
+def labels_shown(labels: Iterable[str]) -> list[str]:
     """All labels of the scheme, unless the data have none of them (another label set)."""
-    found = counts.gold.keys() | counts.predicted.keys()
+    found = set(labels)
     return order_labels(found) if not found or found & set(LABEL_NAMES) else sorted(found)
 
 
@@ -300,34 +585,39 @@ def _tag(
         ) from None
 
 
-def _cut_outside(
-    gold: Sequence[str], predicted: Sequence[str]
-) -> Iterator[tuple[list[str], list[str]]]:
-    """The tags of a document in pieces, cut where both sides are outside any span.
+def _pieces(gold: Sequence[str], predicted: Sequence[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """The tags of a document without tokens that are outside on both sides, in pieces.
 
-    The entities of the pieces are those of the whole, so the figures are the same. seqeval 1.2.2
-    copies the rest of a sequence for each entity that it finds, which makes a long document
-    quadratic.
+    Each run of such tokens becomes one. The entities that seqeval finds are as many and as equal
+    as before, so the figures are the same. seqeval 1.2.2 makes an object of each token, and copies
+    the rest of a sequence for each entity that it finds, which makes a long document quadratic.
     """
-    start = 0
-    for place, (one, other) in enumerate(zip(gold, predicted, strict=True)):
-        if one == other == OUTSIDE and place - start >= _CHUNK:
-            yield list(gold[start:place]), list(predicted[start:place])
-            start = place
-    yield list(gold[start:]), list(predicted[start:])
+    one: list[str] = []
+    other: list[str] = []
+    for left, right in zip(gold, predicted, strict=True):
+        if left == right == OUTSIDE:
+            if not one or one[-1] == other[-1] == OUTSIDE:
+                continue
+            if len(one) >= _CHUNK:
+                yield one, other
+                one, other = [], []
+                continue
+        one.append(left)
+        other.append(right)
+    if one:
+        yield one, other
 
 
-def _seqeval_table(gold: list[list[str]], predicted: list[list[str]], counts: Counts) -> Table:
+def _seqeval_table(gold: list[list[str]], predicted: list[list[str]], ours: Table) -> Table:
     """The table with precision, recall, F1 and support from seqeval's own report.
 
     Without `scheme` seqeval falls back to its default mode in silence: both are given. The
-    counts of predicted and correct spans, which seqeval does not return, are ours.
+    counts of predicted and correct spans and the intervals, which seqeval does not have, are ours.
     """
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
 
-    ours = table_of_counts(counts)
-    if not counts.gold and not counts.predicted:
+    if ours.micro.f1 is None:
         return ours  # seqeval has no report for data without an entity
     report = classification_report(
         gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
@@ -344,6 +634,7 @@ def _seqeval_table(gold: list[list[str]], predicted: list[list[str]], counts: Co
             support=int(row["support"]),
             predicted=figures.predicted,
             correct=figures.correct,
+            intervals=figures.intervals,
         )
 
     return Table(
@@ -358,8 +649,10 @@ def _explain(
     tokens: Sequence[Offsets],
     side: str,
     layer: Layer,
-    spans: Iterable[Span],
+    spans: Sequence[Span],
 ) -> Iterator[Inexpressible]:
+    if not spans:
+        return
     starts = {start for start, _ in tokens}
     ends = {end for _, end in tokens}
     for span in spans:
@@ -381,145 +674,3 @@ def _token_around(text: str, tokens: Sequence[Offsets], place: int) -> str:
         if start < place < end:
             return text[start:end]
     return text[max(0, place - 1) : place + 1]
-
-
-# --- the scores as dict and text --------------------------------------------------------
-
-
-def scores_to_dict(scores: Scores) -> dict[str, Any]:
-    """What `vipol score --json` prints; keys are stable, undefined figures are null."""
-    sides = Counter(item.side for item in scores.inexpressible)
-    return {
-        "signature": scores.signature,
-        "documents": scores.documents,
-        "tokens": scores.tokens,
-        "layers": {
-            layer: {"seqeval": _table_to_dict(of.seqeval), "spans": _table_to_dict(of.spans)}
-            for layer, of in scores.layers.items()
-        },
-        "nested": {"spans": _table_to_dict(scores.nested)},
-        "inexpressible": {
-            "gold": sides["gold"],
-            "predicted": sides["predicted"],
-            "examples": [
-                {
-                    "document": item.document,
-                    "side": item.side,
-                    "layer": item.layer,
-                    "start": item.span.start,
-                    "end": item.span.end,
-                    "label": item.span.label,
-                    "mention": item.mention,
-                    "reason": item.reason,
-                }
-                for item in scores.inexpressible[:EXAMPLES_IN_DICT]
-            ],
-        },
-    }
-
-
-def _table_to_dict(table: Table) -> dict[str, Any]:
-    return {
-        "micro": _figures_to_dict(table.micro),
-        "macro": _figures_to_dict(table.macro),
-        "labels": {label: _figures_to_dict(figures) for label, figures in table.labels.items()},
-    }
-
-
-def _figures_to_dict(figures: Figures) -> dict[str, Any]:
-    return {
-        "precision": figures.precision,
-        "recall": figures.recall,
-        "f1": figures.f1,
-        "support": figures.support,
-        "predicted": figures.predicted,
-        "correct": figures.correct,
-    }
-
-
-def format_scores(scores: Scores) -> str:
-    """The scores as plain text of at most 80 columns, the headline first."""
-    headline = scores.layers["outer"].seqeval.micro
-    lines = [
-        f"F1 {_cell(headline.f1)}  outer layer, micro, seqeval strict IOB2 "
-        f"({scores.documents} documents)",
-    ]
-    for layer, of in scores.layers.items():
-        title = "Outer layer" if layer == "outer" else "Inner layer"
-        lines += ["", *_format_layer(title, of)]
-    lines += ["", *_format_nested(scores.nested), "", *_format_inexpressible(scores)]
-    lines += ["", scores.signature]
-    return "\n".join(lines)
-
-
-_LABEL_WIDTH = 14
-
-
-def _format_layer(title: str, scores: LayerScores) -> list[str]:
-    head = "".join(f"{name:>7}" for name in ("prec.", "recall", "F1")) + f"{'support':>9}"
-    width = len(head)
-    lines = [
-        f"{title:<{_LABEL_WIDTH}}{'seqeval strict, tokens':>{width}}  "
-        f"{'strict spans, characters':>{width}}",
-        f"{'':<{_LABEL_WIDTH}}{head}  {head}",
-    ]
-    rows = [
-        *((label, figures, scores.spans.labels.get(label)) for label, figures in _rows(scores)),
-        ("micro", scores.seqeval.micro, scores.spans.micro),
-        ("macro", scores.seqeval.macro, scores.spans.macro),
-    ]
-    lines += [
-        f"{name[:_LABEL_WIDTH]:<{_LABEL_WIDTH}}{_format_figures(one)}  {_format_figures(other)}"
-        for name, one, other in rows
-    ]
-    return [line.rstrip() for line in lines]
-
-
-def _rows(scores: LayerScores) -> Iterator[tuple[str, Figures]]:
-    """Every label of either table: one whose spans are all inexpressible has no tags."""
-    nothing = _figures(0, 0, 0)
-    for label in dict.fromkeys([*scores.spans.labels, *scores.seqeval.labels]):
-        yield label, scores.seqeval.labels.get(label, nothing)
-
-
-def _format_nested(nested: Table) -> list[str]:
-    return [
-        f"{'Both layers':<{_LABEL_WIDTH}}{'':30}  {_format_figures(nested.micro)}".rstrip(),
-    ]
-
-
-def _format_figures(figures: Figures | None) -> str:
-    if figures is None or figures.f1 is None:
-        return f"{'-':>7}{'-':>7}{'-':>7}{'-':>9}"
-    cells = "".join(f"{_cell(v):>7}" for v in (figures.precision, figures.recall, figures.f1))
-    return f"{cells}{figures.support:>9}"
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _format_inexpressible(scores: Scores) -> list[str]:
-    if not scores.inexpressible:
-        return ["Every span begins and ends at a token border: the two counts agree."]
-    sides = Counter(item.side for item in scores.inexpressible)
-    lines = [
-        f"{sides['gold']} gold and {sides['predicted']} predicted spans begin or end inside a "
-        "token. No tag can",
-        "express them: seqeval does not see them, the span figures count them.",
-    ]
-    for item in scores.inexpressible[:EXAMPLES_SHOWN]:
-        lines += [
-            _shorten(
-                f"  {item.document} {item.span.start}-{item.span.end} "
-                f"{item.span.label} ({item.side}): {item.mention}"
-            ),
-            _shorten(f"    {item.reason}"),
-        ]
-    more = len(scores.inexpressible) - EXAMPLES_SHOWN
-    return [*lines, *([f"  … and {more} more"] if more > 0 else [])]
-
-
-def _shorten(line: str, width: int = 80) -> str:
-    line = line.replace("\n", "⏎")
-    return line if len(line) <= width else line[: width - 1] + "…"

@@ -2,39 +2,52 @@
 counts of a training, the loss curve, and a model folder with its card.
 
 A sentence keeps its outer tags and, for each outer span that may hold others (its host), the
-inner tags of the host's tokens: an inner span always lies in a host. Nothing here needs torch.
+inner tags of the host's tokens: an inner span always lies in a host. What a host may hold is
+what it held in training, so any label set will do. Nothing here needs torch.
 """
 
 import hashlib
 import json
-import tempfile
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from annotate.document import Document, Span, document_to_line, split_layers
+from annotate.document import (
+    Document,
+    Span,
+    document_to_line,
+    labels_of,
+    split_layers,
+    token_sentences,
+)
 from annotate.errors import DataError
-from annotate.scheme import HOSTS, LAYERS, SCHEME_VERSION, Layer
+from annotate.files import replace_folder
+from annotate.scheme import LAYERS, SCHEME_VERSION, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
-from annotate.tokens import Offsets, split_sentences, tokenize
+from annotate.tokens import Offsets
 
-FORMAT = 1
+FORMAT = 2
 CARD_NAME = "model.json"
 CURVE_NAME = "loss.svg"
 
 BATCH_CHARACTERS = 100_000
 """Text that is labelled at once, whatever the model."""
 
+Progress = Callable[[int, int], None]
+"""Called with the steps of a training that are done, and all."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingCounts:
-    """What a model was trained on. `entities` counts by layer and label; `inexpressible` are
-    entities that no token border allows to tag, `merged` sentence borders inside an entity,
-    which were taken away."""
+    """What a model was trained on. `words`: whether its tokens are words (others' data), not
+    syllables; `entities` counts by layer and label; `inexpressible` are entities that no token
+    border allows to tag, `merged` sentence borders inside an entity, which were taken away;
+    `sha256` is that of the documents."""
 
+    words: bool
     documents: int
     sentences: int
     tokens: int
@@ -46,11 +59,16 @@ class TrainingCounts:
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """The labels of a model by layer, and which outer labels were seen to hold inner spans."""
+    """The labels of a model by layer, and which inner labels each outer label was seen to hold."""
 
     outer: tuple[str, ...]
     inner: tuple[str, ...]
-    hosts: tuple[str, ...]
+    holds: Mapping[str, tuple[str, ...]]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The outer labels that were seen to hold others, in the order of their numbers."""
+        return tuple(self.holds)
 
     def tags(self, layer: Layer) -> list[str]:
         """The IOB2 tags of a layer in the order of all arrays, `O` first."""
@@ -79,139 +97,170 @@ class TaggedSentence:
     hosts: list[Host]
 
 
-def read_sentences(text: str) -> list[list[Offsets]]:
-    """The syllable tokens of each sentence of a text. Each token is in exactly one."""
-    tokens = tokenize(text)
-    return [tokens[first:last] for first, last in _token_ranges(tokens, split_sentences(text))]
-
-
 def read_training(
-    documents: Sequence[Document], labels: Sequence[str] = ()
-) -> tuple[list[TaggedSentence], LabelSet, TrainingCounts]:
-    """Tagged sentences of labelled documents, the labels found in them, and what was counted.
+    documents: Sequence[Document],
+    labels: Sequence[str] = (),
+    validation: Sequence[Document] | None = None,
+) -> tuple[list[list[TaggedSentence]], LabelSet, TrainingCounts]:
+    """The tagged sentences of each labelled document, the labels found, and what was counted.
 
     A sentence border inside an outer span is taken away. A span that no token border allows to
-    tag is left out and counted. `labels` are labels that must occur.
+    tag is left out and counted, and so is one whose host is. `labels` are labels that must occur;
+    `validation` documents are checked like those to train on.
 
-    Raises DataError for no documents, an id that comes twice, no outer entity that can be
-    tagged, or a wanted label without an entity.
+    Raises DataError for no documents, one that comes twice, several label sets, no outer entity
+    that can be tagged, or a wanted label without an entity.
     """
     check_training_documents(documents, labels)
-    entities: dict[Layer, Counter[str]] = {layer: Counter() for layer in LAYERS}
-    inexpressible = merged = token_total = 0
-    tagged: list[tuple[Document, list[Offsets], dict[Layer, list[str]], list[Span]]] = []
-    for document in documents:
-        tokens = tokenize(document.text)
-        token_total += len(tokens)
-        layers = split_layers(document.spans)
-        tags: dict[Layer, list[str]] = {}
-        kept: dict[Layer, list[Span]] = {}
-        for layer in LAYERS:
-            tags[layer], lost = spans_to_tags(tokens, layers[layer])
-            kept[layer] = [span for span in layers[layer] if span not in lost]
-            entities[layer].update(span.label for span in kept[layer])
-            inexpressible += len(lost)
-        tagged.append((document, tokens, tags, kept["outer"]))
+    if validation is not None:
+        check_training_documents(validation, what="validate on")
+        _check_label_sets([documents[0], *validation], "train and validate on")
+    pages = [_read_page(document) for document in documents]
+    entities: dict[Layer, Counter[str]] = {
+        "outer": Counter(span.label for page in pages for span in page.outer),
+        "inner": Counter(guest.label for page in pages for _, guest in page.inner),
+    }
     if not entities["outer"]:
         raise DataError(
-            "no entity of the documents begins and ends where tokens do; look at their offsets"
+            f"none of the entities of the {len(documents)} documents to train on begins and ends "
+            "at a token border; look at one of them with vipol score"
         )
-    hosts = HOSTS & entities["outer"].keys() if entities["inner"] else set()
+    pairs = {(host.label, guest.label) for page in pages for host, guest in page.inner}
     label_set = LabelSet(
         outer=tuple(sorted(entities["outer"])),
-        inner=tuple(sorted(entities["inner"])) if hosts else (),
-        hosts=tuple(sorted(hosts)),
+        inner=tuple(sorted(entities["inner"])),
+        holds={
+            host: tuple(sorted(guest for other, guest in pairs if other == host))
+            for host in sorted({host for host, _ in pairs})
+        },
     )
-    sentences: list[TaggedSentence] = []
-    for document, tokens, tags, outer in tagged:
-        borders, gone = merge_sentences(split_sentences(document.text), outer)
-        merged += gone
-        sentences.extend(_tag_sentences(document.text, tokens, tags, outer, borders, label_set))
+    tagged = [list(_tag_sentences(page, label_set)) for page in pages]
     counts = TrainingCounts(
+        words=any(map(has_words, documents)),
         documents=len(documents),
-        sentences=len(sentences),
-        tokens=token_total,
+        sentences=sum(map(len, tagged)),
+        tokens=sum(len(sentence.tokens) for page in tagged for sentence in page),
         entities={layer: dict(sorted(entities[layer].items())) for layer in LAYERS},
-        inexpressible=inexpressible,
-        merged=merged,
+        inexpressible=sum(page.inexpressible for page in pages),
+        merged=sum(page.merged for page in pages),
         sha256=hash_documents(documents),
     )
-    return sentences, label_set, counts
+    return tagged, label_set, counts
 
 
-def _tag_sentences(
-    text: str,
-    tokens: list[Offsets],
-    tags: Mapping[Layer, list[str]],
-    outer: Sequence[Span],
-    borders: Sequence[Offsets],
-    labels: LabelSet,
-) -> Iterator[TaggedSentence]:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A text, its sentences as tokens, the spans that tags can express (the inner ones with their
+    hosts), and how many spans and sentence borders were left out."""
+
+    text: str
+    sentences: list[list[Offsets]]
+    outer: list[Span]
+    inner: list[tuple[Span, Span]]
+    inexpressible: int
+    merged: int
+
+
+def _read_page(document: Document) -> _Page:
+    sentences = token_sentences(document)
+    tokens = [token for sentence in sentences for token in sentence]
+    layers = split_layers(document.spans)
+    kept = {layer: _expressible(tokens, layers[layer]) for layer in LAYERS}
+    starts = [span.start for span in kept["outer"]]
+    inner: list[tuple[Span, Span]] = []
+    for guest in kept["inner"]:
+        place = bisect_right(starts, guest.start) - 1
+        if place >= 0 and guest.end <= kept["outer"][place].end:
+            inner.append((kept["outer"][place], guest))
+    merged = merge_sentences(sentences, kept["outer"])
+    lost = len(document.spans) - len(kept["outer"]) - len(inner)
+    return _Page(document.text, merged, kept["outer"], inner, lost, len(sentences) - len(merged))
+
+
+def _expressible(tokens: Sequence[Offsets], spans: Sequence[Span]) -> list[Span]:
+    _, lost = spans_to_tags(tokens, spans)
+    return [span for span in spans if span not in lost]
+
+
+def _tag_sentences(page: _Page, labels: LabelSet) -> Iterator[TaggedSentence]:
     number = {
         layer: {tag: place for place, tag in enumerate(labels.tags(layer))} for layer in LAYERS
     }
-    host_spans = [span for span in outer if span.label in labels.hosts]
-    host_ranges = _token_ranges(tokens, [(span.start, span.end) for span in host_spans])
-    place = 0
-    for first, last in _token_ranges(tokens, borders):
+    starts = [span.start for span in page.outer]
+    guests = [guest for _, guest in page.inner]
+    guest_starts = [guest.start for guest in guests]
+    for tokens in page.sentences:
+        begin, end = tokens[0][0], tokens[-1][1]
+        spans = page.outer[bisect_left(starts, begin) : bisect_left(starts, end)]
+        inner = guests[bisect_left(guest_starts, begin) : bisect_left(guest_starts, end)]
+        outer_tags, _ = spans_to_tags(tokens, spans)
+        inner_tags, _ = spans_to_tags(tokens, inner)
+        first_at = {start: place for place, (start, _) in enumerate(tokens)}
+        last_at = {end: place for place, (_, end) in enumerate(tokens)}
         hosts: list[Host] = []
-        while place < len(host_spans) and host_ranges[place][0] < last:
-            begin, end = host_ranges[place]
-            hosts.append(
-                Host(
-                    first=begin - first,
-                    last=end - first,
-                    label=labels.hosts.index(host_spans[place].label),
-                    tags=[number["inner"][tag] for tag in tags["inner"][begin:end]],
-                )
-            )
-            place += 1
-        yield TaggedSentence(
-            text,
-            tokens[first:last],
-            [number["outer"][tag] for tag in tags["outer"][first:last]],
-            hosts,
-        )
+        for span in spans:
+            if span.label in labels.holds:
+                first, last = first_at[span.start], last_at[span.end] + 1
+                tags = [number["inner"][tag] for tag in inner_tags[first:last]]
+                hosts.append(Host(first, last, labels.hosts.index(span.label), tags))
+        outer = [number["outer"][tag] for tag in outer_tags]
+        yield TaggedSentence(page.text, tokens, outer, hosts)
 
 
 def merge_sentences(
-    sentences: Sequence[Offsets], spans: Sequence[Span]
-) -> tuple[list[Offsets], int]:
-    """Sentences without the borders that lie inside a span, and how many borders went.
-
-    `spans` are those of one layer, sorted.
-    """
-    merged: list[Offsets] = []
+    sentences: Iterable[list[Offsets]], spans: Sequence[Span]
+) -> list[list[Offsets]]:
+    """Sentences (as tokens) without the borders that lie inside a span; `spans` are those of one
+    layer, sorted."""
+    merged: list[list[Offsets]] = []
     number = 0
-    for start, end in sentences:
+    for tokens in sentences:
+        start = tokens[0][0]
         while number < len(spans) and spans[number].end <= start:
             number += 1
-        if merged and number < len(spans) and spans[number].start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], end)
+        if merged and number < len(spans) and spans[number].start < start:
+            merged[-1] = merged[-1] + tokens
         else:
-            merged.append((start, end))
-    return merged, len(sentences) - len(merged)
+            merged.append(tokens)
+    return merged
 
 
-def _token_ranges(tokens: Sequence[Offsets], stretches: Iterable[Offsets]) -> list[tuple[int, int]]:
-    """First token and one past the last of each stretch of text; stretches end at token borders."""
-    starts = [start for start, _ in tokens]
-    return [(bisect_left(starts, start), bisect_left(starts, end)) for start, end in stretches]
+def has_words(document: Document) -> bool:
+    """Whether the tokens that a document brings are words: one of them holds a space."""
+    return document.foreign is not None and any(
+        " " in document.text[start:end]
+        for sentence in document.foreign.tokens
+        for start, end in sentence
+    )
+
+
+def check_tokens(documents: Iterable[Document], training: TrainingCounts) -> None:
+    """Raise DataError for documents whose tokens are not of the kind that a model knows."""
+    for document in documents:
+        found, wanted = has_words(document), training.words
+        if (found and not wanted) or (wanted and document.foreign is None):
+            kinds = ("words", "syllables") if wanted else ("syllables", "words")
+            raise DataError(
+                f"document {document.id}: its tokens are {kinds[1]}, the model was trained on "
+                f"{kinds[0]}; train one on tokens of the same kind"
+            )
 
 
 def check_training_documents(
     documents: Sequence[Document], labels: Sequence[str] = (), what: str = "train on"
 ) -> None:
-    """Raise DataError for no documents, an id that comes twice, no entity at all, or a label of
-    `labels` without an entity."""
+    """Raise DataError for no documents, one that comes twice, documents of several label sets, no
+    entity at all, or a label of `labels` without an entity."""
     if not documents:
         raise DataError(f"no documents to {what}; give at least one labelled document")
-    repeated = [id for id, n in Counter(document.id for document in documents).items() if n > 1]
+    seen = Counter((document.id, document.text) for document in documents)
+    repeated = [id for (id, _), count in seen.items() if count > 1]
     if repeated:
         raise DataError(
             f"the document {repeated[0]} stands twice among the {len(documents)} to {what}; "
             "give each document once"
         )
+    _check_label_sets(documents, what)
     found = {span.label for document in documents for span in document.spans}
     if not found:
         raise DataError(
@@ -223,6 +272,17 @@ def check_training_documents(
             f"no entity of {', '.join(missing)} among the {len(documents)} documents to {what}; "
             "add documents that have some, or leave the label out"
         )
+
+
+def _check_label_sets(documents: Sequence[Document], what: str) -> None:
+    first = documents[0]
+    for document in documents:
+        if labels_of(document) != labels_of(first):
+            raise DataError(
+                f"the documents to {what} have several label sets: {first.id} has "
+                f"{', '.join(labels_of(first))}; {document.id} has "
+                f"{', '.join(labels_of(document))}; give data of one label set"
+            )
 
 
 def batch_documents(
@@ -249,6 +309,30 @@ def hash_documents(documents: Iterable[Document]) -> str:
     return digest.hexdigest()
 
 
+def measure_validation(gold: Sequence[Document], predicted: Iterable[Document]) -> dict[str, Any]:
+    """What a model card says of validation documents: how many, which, and the strict F1 of
+    spans, both layers counted together, of all and by label (0 where nothing is right)."""
+    found: Counter[str] = Counter()
+    wanted: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for one, other in zip(gold, predicted, strict=True):
+        keys, others = ({span.key for span in each.spans} for each in (one, other))
+        wanted.update(label for _, _, label in keys)
+        found.update(label for _, _, label in others)
+        right.update(label for _, _, label in keys & others)
+
+    def f1(right: int, both: int) -> float:
+        return 2 * right / both if both else 0.0
+
+    both = wanted + found
+    return {
+        "documents": len(gold),
+        "sha256": hash_documents(gold),
+        "f1": f1(right.total(), both.total()),
+        "labels": {label: f1(right[label], both[label]) for label in sorted(both)},
+    }
+
+
 # --- the course of a training ---------------------------------------------------------------
 
 
@@ -263,42 +347,27 @@ class Point:
     f1: float | None = None
 
 
-def draw_curve(history: Sequence[Point], title: str) -> str:
-    """An SVG picture: loss by step on the left axis, validation F1 (0 to 1) on the right."""
-    width, height, edge = 640, 320, 48
-    last = max((point.step for point in history), default=1)
-    top = max((point.loss for point in history if point.loss is not None), default=1.0) or 1.0
+def draw_curve(history: Sequence[Point], title: str, path: Path) -> None:
+    """Write an SVG picture: loss by step on the left axis, validation F1 (0 to 1) on the right."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
 
-    def place(step: int, share: float) -> str:
-        x = edge + (width - 2 * edge) * step / last
-        y = height - edge - (height - 2 * edge) * share
-        return f"{x:.1f},{y:.1f}"
-
-    loss = [place(p.step, p.loss / top) for p in history if p.loss is not None]
-    f1 = [place(p.step, p.f1) for p in history if p.f1 is not None]
-    bottom, right = height - edge, width - edge
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="{width / 2:.0f}" y="24" text-anchor="middle">{_escape(title)}</text>',
-        f'<path d="M{edge},{edge}V{bottom}H{right}V{edge}" fill="none" stroke="#888888"/>',
-        f'<polyline points="{" ".join(loss)}" fill="none" stroke="#0072B2" stroke-width="1.5"/>',
-        f'<text x="{edge}" y="{edge - 8}" fill="#0072B2">loss, up to {top:.2f}</text>',
-        f'<text x="{right}" y="{bottom + 18}" text-anchor="end">{last} steps</text>',
-    ]
-    if f1:
-        best = max(point.f1 for point in history if point.f1 is not None)
-        lines += [
-            f'<polyline points="{" ".join(f1)}" fill="none" stroke="#D55E00" stroke-width="1.5"/>',
-            f'<text x="{right}" y="{edge - 8}" fill="#D55E00" text-anchor="end">'
-            f"validation F1, best {best:.3f}</text>",
-        ]
-    return "\n".join([*lines, "</svg>"]) + "\n"
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    left = figure.add_subplot(title=title, xlabel="step")
+    right = left.twinx()
+    losses = [(point.step, point.loss) for point in history if point.loss is not None]
+    scores = [(point.step, point.f1) for point in history if point.f1 is not None]
+    for axes, points, colour, name in (
+        (left, losses, "#0072B2", "loss a token"),
+        (right, scores, "#D55E00", "validation F1"),
+    ):
+        axes.plot([step for step, _ in points], [value for _, value in points], color=colour)
+        axes.set_ylabel(name, color=colour)
+    left.set_ylim(bottom=0)
+    right.set_ylim(0, 1)
+    right.set_visible(bool(scores))
+    with rc_context({"svg.hashsalt": "vipol", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 # --- the model folder -------------------------------------------------------------------
@@ -341,31 +410,18 @@ def write_model(
     written.
     """
     check_output(folder, kind)
-    target = Path(folder).absolute()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-            new = Path(scratch, "new")
-            new.mkdir()
-            write_files(new)
-            full = {
-                "kind": kind,
-                "format": FORMAT,
-                "scheme_version": SCHEME_VERSION,
-                "labels": asdict(labels),
-                "tokens": "syllable",
-                **card,
-                "files": _hash_files(new),
-            }
-            text = json.dumps(full, ensure_ascii=False, indent=2) + "\n"
-            (new / CARD_NAME).write_text(text, encoding="utf-8")
-            if target.exists():
-                target.rename(Path(scratch, "old"))
-            new.rename(target)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the model cannot be written ({error.strerror}); choose another folder"
-        ) from None
+    with replace_folder(folder) as new:
+        write_files(new)
+        full = {
+            "kind": kind,
+            "format": FORMAT,
+            "scheme_version": SCHEME_VERSION,
+            "labels": asdict(labels),
+            **card,
+            "files": _hash_files(new),
+        }
+        text = json.dumps(full, ensure_ascii=False, indent=2) + "\n"
+        (new / CARD_NAME).write_text(text, encoding="utf-8")
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
@@ -377,13 +433,10 @@ def _hash_files(folder: Path) -> dict[str, str]:
     return hashes
 
 
-def read_card(
-    folder: str | Path, kind: str, known_labels: Collection[str] | None = None
-) -> dict[str, Any]:
+def read_card(folder: str | Path, kind: str) -> dict[str, Any]:
     """The card of a model folder whose files are those that were saved.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder
-    is no model of this kind, is damaged, is of another format, or has other labels.
+    Raises DataError where the folder is no model of this kind, is damaged, or is of another format.
     """
     path = Path(folder, CARD_NAME)
     found = model_kind(folder)
@@ -397,9 +450,9 @@ def read_card(
         )
     try:
         wanted: dict[str, str] = dict(card["files"])
-        labels = labels_of_card(card)
+        labels_of_card(card)
         hashes = _hash_files(Path(folder))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: a damaged model ({error!r}); train it again") from None
     for name, digest in wanted.items():
         if name not in hashes:
@@ -408,20 +461,14 @@ def read_card(
             raise DataError(
                 f"{Path(folder, name)}: not the file that was saved; train the model again"
             )
-    if known_labels is not None:
-        strange = sorted({*labels.outer, *labels.inner}.difference(known_labels))
-        if strange:
-            raise DataError(
-                f"{folder}: a model of another label set; it has {', '.join(strange)}, "
-                f"wanted are {', '.join(sorted(known_labels))}; train one on these labels"
-            )
     return card
 
 
 def labels_of_card(card: Mapping[str, Any]) -> LabelSet:
     """The label set that a card names. Raises KeyError or TypeError for a damaged card."""
     labels = card["labels"]
-    return LabelSet(tuple(labels["outer"]), tuple(labels["inner"]), tuple(labels["hosts"]))
+    holds = {host: tuple(guests) for host, guests in labels["holds"].items()}
+    return LabelSet(tuple(labels["outer"]), tuple(labels["inner"]), holds)
 
 
 def training_of_card(card: Mapping[str, Any]) -> dict[str, Any]:

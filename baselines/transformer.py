@@ -15,8 +15,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from annotate.document import Document
 from annotate.errors import DataError
 from annotate.tokens import Offsets, tokenize
-from baselines.fit import FitSettings, Progress, close_run, fit, is_first_process, quiet
+from baselines.fit import FitSettings, fit_model, quiet
 from baselines.neural import (
     Batch,
     Network,
@@ -39,9 +38,8 @@ from baselines.neural import (
 )
 from baselines.training import (
     LabelSet,
+    Progress,
     check_output,
-    check_training_documents,
-    hash_documents,
     labels_of_card,
     read_card,
     read_training,
@@ -124,10 +122,11 @@ def plan_windows(sizes: Sequence[int], capacity: int) -> tuple[list[Window], lis
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The windows of a sentence (piece numbers with the special ones), and for each token its
-    window, the place of its piece there, and its place among the tokens of that piece."""
+    """The windows of a sentence (piece numbers with the special ones), and for each token its unit,
+    its window, the place of its piece there, and its place among the tokens of that piece."""
 
     windows: list[list[int]]
+    unit: list[int]
     window: list[int]
     piece: list[int]
     place: list[int]
@@ -168,8 +167,8 @@ class TransformerReader(Reader):
     def units(self, text: str, tokens: Sequence[Offsets]) -> list[list[Offsets]]:
         """The tokens of each unit. A token that the segmenter cut stays whole, in the unit of its
         first character."""
-        if not self.segmented or not tokens:
-            return [[token] for token in tokens]
+        if not self.segmented or any(" " in text[start:end] for start, end in tokens):
+            return [[token] for token in tokens]  # syllables, or words already
         from annotate.dataset.words import segment_words
 
         words = segment_words(text, tokens[0][0], tokens[-1][1])
@@ -186,8 +185,11 @@ class TransformerReader(Reader):
         return units
 
     def read(self, text: str, tokens: Sequence[Offsets]) -> _Read:
-        units = [_spell(text, unit) for unit in self.units(text, tokens)]
-        pieces = [self.pieces(spelled) for spelled, _ in units]
+        units = self.units(text, tokens)
+        if self.segmented:  # the space inside a word of others' tokens
+            text = text.replace(" ", "_")
+        spelt = [_spell(text, unit) for unit in units]
+        pieces = [self.pieces(spelled) for spelled, _ in spelt]
         windows, owners = plan_windows([len(numbers) for numbers, _ in pieces], self.capacity)
         ready: list[list[int]] = []
         begins: list[dict[int, int]] = []
@@ -199,13 +201,14 @@ class TransformerReader(Reader):
                 numbers += pieces[unit][0]
             ready.append(numbers + self._after)
             begins.append(begin)
-        read = _Read(ready, [], [], [])
-        for unit, (_, token_starts) in enumerate(units):
+        read = _Read(ready, [], [], [], [])
+        for unit, (_, token_starts) in enumerate(spelt):
             before = place = -1
             for token_start in token_starts:
                 piece = max(bisect_right(pieces[unit][1], token_start) - 1, 0)
                 place = place + 1 if piece == before else 0
                 before = piece
+                read.unit.append(unit)
                 read.window.append(owners[unit])
                 read.piece.append(begins[owners[unit]][unit] + piece)
                 read.place.append(min(place, LAST_PLACE))
@@ -360,78 +363,42 @@ def train_transformer(
         accumulate=accumulate,
     )
     check_output(output, KIND)
-    sentences, label_set, counts = read_training(documents, labels)
-    if validation is not None:
-        check_training_documents(validation, what="validate on")
+    data = read_training(documents, labels, validation)
     torch.manual_seed(seed)
     with memory_errors(batch_size):
         encoder, reader = load_encoder(model, positions)
-        network = TransformerNetwork(encoder, label_set, dropout)
-    checked = None if validation is None else hash_documents(validation)
+        network = TransformerNetwork(encoder, data[1], dropout)
     about = {
         "model": model,
         "positions": reader.positions,
         "segmented": reader.segmented,
         "dropout": dropout,
     }
-    run = {
-        "kind": KIND,
-        "encoder": about,
-        "fit": asdict(how),
-        "seed": seed,
-        "labels": asdict(label_set),
-        "training": counts.sha256,
-        "validation": checked,
-    }
-    history = fit(
+    return fit_model(
+        TransformerModel,
         network,
         reader,
-        sentences,
-        label_set,
+        data,
+        about={"encoder": about},
         validation=validation,
         settings=how,
         seed=seed,
         output=output,
-        run=run,
         resume=resume,
         progress=progress,
     )
-    trained = TransformerModel(
-        network=network,
-        reader=reader,
-        labels=label_set,
-        settings={"encoder": about, "fit": asdict(how)},
-        seed=seed,
-        training=counts,
-        validation=None
-        if validation is None
-        else {
-            "documents": len(validation),
-            "sha256": checked,
-            "f1": max(point.f1 for point in history if point.f1 is not None),
-        },
-        history=tuple(history),
-        libraries={name: version(name) for name in ("torch", "transformers", "vipol")},
-    )
-    if is_first_process():
-        trained.save(output)
-        close_run(output)
-    return trained
 
 
-def load_transformer(
-    folder: str | Path, known_labels: Sequence[str] | None = None
-) -> TransformerModel:
+def load_transformer(folder: str | Path) -> TransformerModel:
     """The model of a folder that `train_transformer` wrote, on a GPU where there is one.
 
-    `known_labels`: where given, the model may have no others. Raises DataError where the folder
-    is no such model, is damaged, is of another format, or has other labels.
+    Raises DataError where the folder is no such model, is damaged, or is of another format.
     """
     from transformers import AutoConfig, AutoModel
 
     folder = Path(folder)
-    card = read_card(folder, KIND, known_labels)
-    with _load_errors(str(folder)):
+    card = read_card(folder, KIND)
+    with load_errors(str(folder)):
         config = AutoConfig.from_pretrained(folder / ENCODER_NAME)
         tokenizer = load_tokenizer(str(folder / ENCODER_NAME), config)
         encoder = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
@@ -458,7 +425,7 @@ def load_encoder(model: str, positions: int | None = None) -> tuple[nn.Module, T
     """
     from transformers import AutoConfig, AutoModel
 
-    with _load_errors(model):
+    with load_errors(model):
         config = AutoConfig.from_pretrained(model)
         tokenizer = load_tokenizer(model, config)
         encoder = AutoModel.from_pretrained(model, config=config, dtype=torch.float32)
@@ -516,7 +483,8 @@ def _without_pooler(encoder: Any) -> nn.Module:
 
 
 @contextmanager
-def _load_errors(model: str) -> Iterator[None]:
+def load_errors(model: str) -> Iterator[None]:
+    """Say in one line why a model could not be loaded."""
     from safetensors import SafetensorError
 
     try:

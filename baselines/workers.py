@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
 from pathlib import Path
 
-from annotate.document import Document, Span
+from annotate.document import Document, Span, labels_of
 from annotate.errors import DataError, ServiceError
 from annotate.legacy import describe_text
-from baselines import Labeller
+from baselines import BatchLabeller, Labeller
+from baselines.foreign import LabelMap, load_batch_labeller, load_labeller
 from baselines.training import batch_documents
 
 BATCH_DOCUMENTS = 256
@@ -34,27 +36,31 @@ def label_stream(
     workers: int = 1,
     *,
     project: str | Path | None = None,
+    label_map: LabelMap | None = None,
     warn: Callable[[Document, str], None] = lambda document, what: None,
 ) -> Iterator[Document]:
     """The documents with the labeller's spans, in the order in which they came.
 
-    labeller_name: what `open_labeller` takes. workers: processes; 1 labels in this one.
-    project: the `vipol.toml` whose own rules join the built-in ones.
+    labeller_name, project, label_map: what `load_batch_labeller` takes. workers: processes; 1
+    labels in this one. The labels that may come out are those of the documents' own label set.
     warn: called, in order, for a document that is no Vietnamese text, with what it looks like
-    (`annotate.legacy.describe_text`); such a document gets no spans.
+    (`annotate.legacy.describe_text`); such a document gets no spans. Others' tokens are taken
+    for Vietnamese.
 
-    Raises DataError for an unknown labeller or less than one worker, ServiceError where a worker
-    is killed.
+    Raises DataError for an unknown labeller, one of another label set, documents of several label
+    sets or less than one worker, ServiceError where a worker is killed.
     """
     if workers < 1:
         raise DataError(f"{workers} workers were asked for; at least 1 is wanted")
-    name, file = labeller_name, None if project is None else str(project)
-    batches = batch_documents(documents, BATCH_DOCUMENTS)
-    answers = (
-        _label_here(name, file, batches)
-        if workers == 1
-        else _label_there(name, file, batches, workers)
-    )
+    stream = iter(documents)
+    first = next(stream, None)
+    if first is None:
+        return
+    labels = labels_of(first)
+    file = None if project is None else str(project)
+    how: _How = (labeller_name, labels, dict(label_map) if label_map else None, file)
+    batches = batch_documents(_of_one_set(chain([first], stream), labels), BATCH_DOCUMENTS)
+    answers = _label_here(how, batches) if workers == 1 else _label_there(how, batches, workers)
     for batch, of_batch in answers:
         for document, (spans, problem) in zip(batch, of_batch, strict=True):
             if problem is not None:
@@ -62,48 +68,53 @@ def label_stream(
             yield document.with_spans(spans)
 
 
+_How = tuple[str, tuple[str, ...], LabelMap | None, str | None]
+"""What a worker is told: the labeller, labels that may come out, label map, project file."""
+
+
+def _of_one_set(documents: Iterable[Document], labels: tuple[str, ...]) -> Iterator[Document]:
+    for document in documents:
+        if labels_of(document) != labels:
+            raise DataError(
+                f"document {document.id}: its labels are {', '.join(labels_of(document))}, those "
+                f"before it {', '.join(labels)}; label documents of one label set at a time"
+            )
+        yield document
+
+
 def open_labeller(name: str, project: str | Path | None = None) -> Labeller:
-    """The labeller of a name (see `baselines.foreign.load_labeller`); `rules`, and the rules of an
-    `ensemble:…`, with the project's own where `project` names a `vipol.toml` that has some.
-
-    Raises DataError.
-    """
-    kind, _, spec = name.partition(":")
-    if kind in ("rules", "ensemble") and project is not None:
-        from annotate.prelabel.project import read_project_rules
-
-        own = read_project_rules(project)
-        if own is not None and name == "rules":
-            return own.label_document
-        if own is not None and kind == "ensemble":
-            from baselines.ensemble import load_ensemble
-
-            return load_ensemble(spec, rules=own.label_document)
-    from baselines.foreign import load_labeller
-
-    return load_labeller(name)
+    """The labeller of a name, with the own rules of a `vipol.toml` (see
+    `baselines.foreign.load_batch_labeller`). Raises DataError."""
+    return load_labeller(name, project=project)
 
 
-def _answer(label: Labeller, document: Document) -> Answer:
-    problem = describe_text(document.text)
-    return ((), problem) if problem is not None else (label(document), None)
+def _open(how: _How) -> BatchLabeller:
+    name, labels, label_map, project = how
+    return load_batch_labeller(name, labels=labels, label_map=label_map, project=project)
+
+
+def _answer(label: BatchLabeller, batch: list[Document]) -> list[Answer]:
+    problems = [None if one.foreign else describe_text(one.text) for one in batch]
+    good = [one for one, problem in zip(batch, problems, strict=True) if problem is None]
+    spans = iter(label(good))
+    return [((), problem) if problem is not None else (next(spans), None) for problem in problems]
 
 
 def _label_here(
-    name: str, project: str | None, batches: Iterable[list[Document]]
+    how: _How, batches: Iterable[list[Document]]
 ) -> Iterator[tuple[list[Document], Iterable[Answer]]]:
-    label = open_labeller(name, project)
+    label = _open(how)
     for batch in batches:
-        yield batch, (_answer(label, document) for document in batch)
+        yield batch, _answer(label, batch)
 
 
 def _label_there(
-    name: str, project: str | None, batches: Iterable[list[Document]], workers: int
+    how: _How, batches: Iterable[list[Document]], workers: int
 ) -> Iterator[tuple[list[Document], list[Answer]]]:
-    open_labeller(name, project)  # its errors are told here, not by a broken worker
+    _open(how)  # its errors are told here, not by a broken worker
     # Not forked: libraries that run threads (torch) do not survive it.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, context, _start_worker, (name, project))
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (how,))
     waiting: deque[tuple[list[Document], Future[list[Answer]]]] = deque()
     try:
         for batch in batches:
@@ -128,14 +139,14 @@ def _take(
     return batch, future.result()
 
 
-_label: Labeller
+_label: BatchLabeller
 """The labeller of this worker."""
 
 
-def _start_worker(name: str, project: str | None) -> None:
+def _start_worker(how: _How) -> None:
     global _label
-    _label = open_labeller(name, project)
+    _label = _open(how)
 
 
 def _label_batch(batch: list[Document]) -> list[Answer]:
-    return [_answer(_label, document) for document in batch]
+    return _answer(_label, batch)

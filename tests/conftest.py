@@ -1,14 +1,16 @@
-"""A real Label Studio for the tests: one server for the whole run, started by the tests."""
+"""What tests share: one real Label Studio for the whole run, a browser, and what a skip means."""
 
 import importlib.util
 import itertools
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from studio_page import CHROMIUM, StudioPage, open_chromium
 
 from annotate.studio.annotators import Annotator, create_annotator
 from annotate.studio.connection import Connection, connect
@@ -18,6 +20,40 @@ from annotate.studio.server import Server, start_server, stop_server
 MakeProject = Callable[..., Project]
 
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of Label Studio come last and, with several workers, all on one: they share its
+    server. Any other file stays on one worker too, for the sake of its fixtures."""
+    for item in items:
+        studio = item.get_closest_marker("studio")
+        item.add_marker(pytest.mark.xdist_group("studio" if studio else item.path.stem))
+    items.sort(key=lambda item: bool(item.get_closest_marker("studio")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _refuse_skip((yield))
+
+
+def _refuse_skip(report: Any) -> Any:
+    """With VIPOL_NO_SKIPS set, a test that was skipped has failed, whatever it lacked; only the
+    corpora that never come with a checkout may be missing."""
+    if report.skipped and os.environ.get("VIPOL_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        if "../shared" not in str(reason):
+            report.outcome = "failed"
+            report.longrepr = f"{reason} (VIPOL_NO_SKIPS is set: nothing may be missing)"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +89,19 @@ def annotator_connections(
     """Connections of the two users."""
     one, two = annotators
     return connect(studio_server.url, one.token), connect(studio_server.url, two.token)
+
+
+@pytest.fixture(scope="session")
+def page(studio_server: Server, annotators: tuple[Annotator, Annotator]) -> Iterator[StudioPage]:
+    """The window of the first user in Debian's Chromium, logged in."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
+    with open_chromium() as browser:
+        window = browser.new_page(viewport={"width": 1400, "height": 900})
+        window.set_default_timeout(20_000)
+        page = StudioPage(window, studio_server.url)
+        page.log_in(annotators[0].email, annotators[0].password)
+        yield page
 
 
 @pytest.fixture

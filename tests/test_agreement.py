@@ -4,23 +4,28 @@ import json
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import documents
+from test_cli import vipol
 
 from annotate.agreement import (
     agreement_to_dict,
+    agreement_to_html,
     cohen_kappa,
     format_agreement,
     krippendorff_alpha,
     measure_agreement,
 )
-from annotate.document import Document, Span
+from annotate.document import Document, Span, find_illegal, split_layers, write_documents
 from annotate.errors import DataError
-from annotate.scheme import LABEL_NAMES
+from annotate.scheme import LABEL_NAMES, LABELS, LAYERS
+from annotate.tokens import tokenize
 
 TEXT = "Bí thư Huyện ủy Sơn Hà Trần Quốc Minh họp ngày 5/3/2019."
 POSITION = Span(0, 22, "POSITION")
@@ -28,6 +33,7 @@ ORG = Span(7, 22, "ORG")
 PERSON = Span(23, 37, "PERSON")
 DATE = Span(42, 55, "DATE")
 GOLD = (POSITION, ORG, PERSON, DATE)
+COLOURS = {label.name: label.colour for label in LABELS}
 
 
 def annotation(
@@ -333,3 +339,219 @@ def test_the_dict_is_json_and_holds_everything() -> None:
     }
     assert record["by_label"]["DATE"]["strict"]["value"] == 0.5
     assert record["disputes"][0]["places"][0]["document"] == "0"
+
+
+# --- More independent references ----------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([None, *LABEL_NAMES]), min_size=3, max_size=3),
+        min_size=2,
+        max_size=20,
+    ),
+    st.data(),
+)
+@settings(max_examples=40, deadline=None)
+def test_alpha_with_missing_values_equals_krippendorff(
+    rows: list[list[str | None]], data: st.DataObject
+) -> None:
+    """Three annotators of which any may be missing: through the whole measurement."""
+    import krippendorff
+
+    codes: dict[str | None, int] = {None: 0, **{name: n for n, name in enumerate(LABEL_NAMES, 1)}}
+    table = np.full((3, len(rows)), np.nan)
+    made = []
+    for unit, row in enumerate(rows):
+        for coder, label in enumerate(row):
+            if data.draw(st.integers(0, 3)):
+                table[coder, unit] = codes[label]
+                made.append(one_token(f"u{unit}", f"coder-{coder}", label))
+    comparable = (~np.isnan(table)).sum(0) > 1
+    if not comparable.any():
+        return
+    ours = measure_agreement(made, resamples=0).overall.alpha.value
+    if len(set(table[:, comparable][~np.isnan(table[:, comparable])])) < 2:
+        assert ours is None
+        return
+    theirs = krippendorff.alpha(reliability_data=table, level_of_measurement="nominal")
+    assert ours == pytest.approx(float(theirs))
+
+
+def reference_scores(left: Sequence[Span], right: Sequence[Span]) -> dict[str, float]:
+    """The three F1 as their definitions say, without any index; relaxed by trying all pairings."""
+    from scipy.optimize import linear_sum_assignment
+
+    overlap = np.array(
+        [
+            [
+                one.label == two.label and one.start < two.end and two.start < one.end
+                for two in right
+            ]
+            for one in left
+        ],
+        dtype=float,
+    ).reshape(len(left), len(right))
+    rows, columns = linear_sum_assignment(-overlap)
+    total = len(left) + len(right)
+    same = sum(one.key == two.key for one in left for two in right)
+    place = sum((one.start, one.end) == (two.start, two.end) for one in left for two in right)
+    return {
+        "strict": 2 * same / total,
+        "relaxed": 2 * overlap[rows, columns].sum() / total,
+        "position": 2 * place / total,
+    }
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_span_measures_equal_a_plain_reference(data: st.DataObject) -> None:
+    """Over random legal nested versions of one text, in every view."""
+    first = data.draw(documents())
+    spans: list[Span] = []
+    for span in first.spans:
+        moved = Span(
+            max(0, span.start + data.draw(st.integers(-2, 2))),
+            min(len(first.text), span.end + data.draw(st.integers(-2, 2))),
+            data.draw(st.sampled_from([span.label, *LABEL_NAMES])),
+        )
+        if moved.start < moved.end and not find_illegal(first.text, [*spans, moved]):
+            spans.append(moved)
+    second = first.with_spans(spans)
+    agreement = measure_agreement(
+        [annotation("an", first.spans, text=first.text), annotation("binh", spans, text=first.text)]
+    )
+    layers = (split_layers(first.spans), split_layers(second.spans))
+    views = {
+        **{
+            label: tuple([s for s in d.spans if s.label == label] for d in (first, second))
+            for label in LABEL_NAMES
+        },
+        **{layer: (layers[0][layer], layers[1][layer]) for layer in LAYERS},
+        "all": (first.spans, second.spans),
+    }
+    found = {**agreement.by_label, **agreement.by_layer, "all": agreement.overall}
+    for view, (left, right) in views.items():
+        assert found[view].spans == len(left) + len(right)
+        if not left and not right:
+            assert found[view].strict.value is None
+            continue
+        expected = reference_scores(left, right)
+        assert found[view].strict.value == pytest.approx(expected["strict"])
+        assert found[view].relaxed.value == pytest.approx(expected["relaxed"])
+        if view not in LABEL_NAMES:  # there the other's place may have any label
+            assert found[view].position.value == pytest.approx(expected["position"])
+    assert sum(agreement.kinds.values()) == sum(agreement.confusion.values())
+    assert agreement.kinds["same"] * 2 == pytest.approx(
+        (agreement.overall.strict.value or 0) * agreement.overall.spans
+    )
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_kappa_over_tokens_equals_scikit_learn(data: st.DataObject) -> None:
+    """From spans: each token's pair of labels, outer and inner, is its class."""
+    from sklearn.metrics import cohen_kappa_score
+
+    drawn = [data.draw(st.lists(st.sampled_from(GOLD), unique=True)) for _ in range(2)]
+
+    def classes(spans: Sequence[Span]) -> list[str]:
+        layers = split_layers(spans)
+        return [
+            "/".join(
+                next((s.label for s in layers[layer] if s.start < end and start < s.end), "O")
+                for layer in LAYERS
+            )
+            for start, end in tokenize(TEXT)
+        ]
+
+    overall = measure_agreement(
+        [annotation(n, s) for n, s in zip("ab", drawn, strict=True)]
+    ).overall
+    left, right = map(classes, drawn)
+    if len({*left, *right}) == 1:
+        assert overall.kappa.value is None
+    else:
+        assert overall.kappa.value == pytest.approx(cohen_kappa_score(left, right))
+
+
+# --- Degenerate cases ------------------------------------------------------------------------
+
+
+def test_no_spans_at_all_is_perfect_agreement_about_nothing() -> None:
+    agreement = measure_agreement([annotation("an", ()), annotation("binh", ())])
+    assert agreement.overall.strict.value is None
+    assert agreement.overall.kappa.value is None
+    assert agreement.kinds == dict.fromkeys(agreement.kinds, 0)
+    assert format_agreement(agreement).startswith("Agreement - (strict span F1)")
+    page = agreement_to_html(agreement)
+    assert "Nobody drew a span." in page
+    assert "Nothing: the annotators drew the same spans." in page
+
+
+def test_only_one_found_anything() -> None:
+    agreement = measure_agreement([annotation("an"), annotation("binh", ())])
+    assert agreement.overall.strict.value == 0
+    assert agreement.overall.kappa.value == 0
+    assert agreement.kinds["missing"] == 4
+
+
+def test_what_is_left_out_is_counted_and_said() -> None:
+    made = [
+        annotation("an"),
+        annotation("binh"),
+        annotation("chi", [], skipped=True),
+        annotation("an", id="b"),
+        annotation("chi", id="c"),
+        annotation("binh", [], id="c", skipped=True),
+    ]
+    agreement = measure_agreement(made)
+    assert (agreement.skipped, agreement.single, agreement.documents) == (2, 2, 1)
+    assert agreement.annotators == ("an", "binh")
+    said = "left out: 2 skipped annotations, 2 documents by one annotator only"
+    assert said in format_agreement(agreement).splitlines()
+    assert said.capitalize() in agreement_to_html(agreement)
+
+
+# --- The page ----------------------------------------------------------------------------------
+
+
+def test_the_page_shows_each_reading_in_its_context_and_leads_to_the_task() -> None:
+    text = f"<b>Tin</b> & [x]\n{TEXT}"
+    shift = len(text) - len(TEXT)
+    spans = [Span(s.start + shift, s.end + shift, s.label) for s in GOLD]
+    made = [
+        annotation("an@example.org", spans, "a", text, task_url="http://127.0.0.1:1/data?task=7"),
+        annotation("binh@example.org", [spans[0], *spans[2:]], "a", text),
+        annotation("chi@example.org", spans[2:], "a", text),
+    ]
+    page = agreement_to_html(measure_agreement(made))
+    assert page.startswith("<!doctype html>")
+    assert page.count("<article>") == 1
+    assert f'<a href="http://127.0.0.1:1/data?task=7">a {shift}–{shift + 22}</a>' in page
+    org = f'<mark style="--c:{COLOURS["ORG"]}">Huyện ủy Sơn Hà<b>ORG</b></mark>'
+    position = f'<mark style="--c:{COLOURS["POSITION"]}">Bí thư {{}}<b>POSITION</b></mark>'
+    before = '…&lt;b&gt;Tin&lt;/b&gt; &amp; [x] <span class="stretch">'
+    for name, reading in (
+        ("an", position.format(org)),
+        ("binh", position.format("Huyện ủy Sơn Hà")),
+        ("chi", "Bí thư Huyện ủy Sơn Hà"),
+    ):
+        assert (
+            f'<span class="who">{name}</span><span class="text" lang="vi">{before}{reading}' in page
+        )
+    for fetched in ("<script", "src=", "@import", "url(", "<link"):
+        assert fetched not in page
+
+
+def test_the_command_writes_text_json_and_page(tmp_path: Path) -> None:
+    write_documents(tmp_path / "a.jsonl", slips_in_three())
+    page = tmp_path / "page.html"
+    run = vipol("agreement", tmp_path / "a.jsonl", "--html", page)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == f"wrote the page to {page}\n"
+    agreement = measure_agreement(slips_in_three())
+    assert run.stdout == format_agreement(agreement) + "\n"
+    assert page.read_text() == agreement_to_html(agreement)
+    run = vipol("agreement", tmp_path / "a.jsonl", "--json")
+    assert json.loads(run.stdout) == json.loads(json.dumps(agreement_to_dict(agreement)))

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +19,21 @@ from hypothesis import strategies as st
 from strategies import documents as any_documents
 
 from annotate.agreement import measure_agreement
-from annotate.dataset.build import build_dataset, format_build, read_dataset_source
-from annotate.dataset.card import About, read_sections
+from annotate.dataset.build import build_dataset, format_build
+from annotate.dataset.card import read_sections
+from annotate.dataset.describe import (
+    About,
+    BaselineScore,
+    Benchmark,
+    hash_gold,
+    read_description,
+)
 from annotate.dataset.duplicates import SIMILAR, find_clusters
 from annotate.dataset.folder import read_manifest, replace_dataset
 from annotate.dataset.load import load_documents
+from annotate.dataset.people import replace_addresses
+from annotate.dataset.plots import draw_shares
+from annotate.dataset.publishable import check_folder
 from annotate.dataset.rows import (
     CONFIGS,
     TAG_NAMES,
@@ -38,6 +49,7 @@ from annotate.dataset.tables import CHUNK, make_all_tables
 from annotate.dataset.words import segment_words
 from annotate.document import Document, Span
 from annotate.errors import DataError
+from annotate.markup import read_source_folder
 from annotate.tokens import split_sentences
 
 PLACES = ["Sơn Hà", "Bình Lộc", "Phú Lâm", "An Khê", "Tân Mỹ", "Long Điền", "Yên Thuỷ", "Hoà Bắc"]
@@ -631,6 +643,7 @@ def test_the_numbers_of_the_card_come_from_the_data(tmp_path: Path) -> None:
     versions = [article(n, annotator=name) for n in range(4) for name in ("an", "binh")]
     report = build_dataset(gold, tmp_path, agreement=measure_agreement(versions))
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "2 annotators on 4 documents" in card
     assert "| all | 10 | 20 |" in card
     assert "| ORG | inner | 8 | 1 | 1 | 10 |" in card
     assert "- Annotated by an: 10 documents" in card
@@ -693,19 +706,166 @@ def test_a_source_folder_has_its_settings_beside_it(tmp_path: Path) -> None:
         '[meta]\nlicence = "cc-by-4.0"\n[sections]\nabout = "Tin bịa."\n',
         encoding="utf-8",
     )
-    found = read_dataset_source(source)
-    assert [document.meta["licence"] for document in found.documents[:2]] == [
-        "cc0-1.0",
-        "cc-by-4.0",
-    ]
-    build_dataset(found.documents, tmp_path / "out", about=found.about)
+    found = read_description(source)
+    documents = found.complete(read_source_folder(source))
+    assert [document.meta["licence"] for document in documents[:2]] == ["cc0-1.0", "cc-by-4.0"]
+    build_dataset(documents, tmp_path / "out", about=found.about)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "# Tin\n" in card
     assert "Tin bịa." in card
     assert read_yaml(tmp_path / "out")["license"] == ["cc-by-4.0", "cc0-1.0"]
-    (source / "dataset.toml").write_text('titel = "Tin"\n', encoding="utf-8")
-    with pytest.raises(DataError, match="'titel' is not known"):
-        read_dataset_source(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("dataset.toml", 'titel = "Tin"', "the setting 'titel' is not known; known: pretty_name,"),
+        ("dataset.toml", "pretty_name = 3", "pretty_name is not a text"),
+        ("dataset.toml", 'tags = "politics"', "tags is not a list of texts"),
+        ("dataset.toml", "tags = [1]", "tags is not a list of texts"),
+        ("dataset.toml", 'sections = ["about"]', "sections is not a table of texts"),
+        ("dataset.toml", 'meta = "cc0-1.0"', "meta must be a table"),
+        ("dataset.toml", "tags = [", "cannot be read as TOML"),
+        ("benchmark.json", "[]", "not the scores that scripts/benchmark writes"),
+        ("benchmark.json", '{"command": "x", "split": "test", "rows": [{}]}', "not the scores"),
+        (
+            "benchmark.json",
+            '{"command": "x", "split": "test", "rows": [{"model": "m", "outer_f1": "hoch"}]}',
+            "not the scores",
+        ),
+        ("annotations.jsonl", '{"id": "a", "text": "b", "entities": []}', "the 'annotator'"),
+    ],
+)
+def test_a_bad_description_is_named(tmp_path: Path, name: str, content: str, says: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=f"{name}.*{says}"):
+        read_description(tmp_path)
+
+
+BENCHMARK = {
+    "command": "scripts/benchmark",
+    "split": "test",
+    "note": "Rules were written first.",
+    "rows": [
+        {"model": "rules", "outer_f1": 0.8, "outer_f1_interval": [0.75, 0.85], "both_f1": 0.7},
+        {"model": "big", "note": "not run: no weights", "training_seconds": None},
+    ],
+}
+
+
+def test_the_card_shows_the_scores_of_baselines(tmp_path: Path) -> None:
+    gold = articles(10)
+    build_dataset(gold, tmp_path)
+    card = tmp_path / "README.md"
+    assert "Not measured: `scripts/benchmark`" in card.read_text(encoding="utf-8")
+    signature = f"tokens:syllable|data:{hash_gold(load_documents(tmp_path, 'test'))[:12]}|x:y"
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "benchmark.json").write_text(
+        json.dumps({**BENCHMARK, "signature": signature}), encoding="utf-8"
+    )
+    found = read_description(tmp_path / "source").benchmark
+    assert found == Benchmark(
+        "scripts/benchmark",
+        "test",
+        (
+            BaselineScore("rules", 0.8, (0.75, 0.85), None, 0.7),
+            BaselineScore("big", note="not run: no weights"),
+        ),
+        signature,
+        "Rules were written first.",
+    )
+    report = build_dataset(gold, tmp_path, benchmark=found)
+    text = card.read_text(encoding="utf-8")
+    assert "| rules | 0.800 | 0.750 to 0.850 | - | 0.700 |  |" in text
+    assert "| big | - | - | - | - | not run: no weights |" in text
+    assert "Rules were written first." in text
+    assert "](plots/scores.png)" in text
+    assert "another version of the data" not in text
+    assert "other data" not in str(report)
+    report = build_dataset(articles(11), tmp_path, benchmark=found)
+    assert "another version of the data" in card.read_text(encoding="utf-8")
+    assert "the baseline scores are of other data; run scripts/benchmark again" in str(report)
+
+
+def test_every_picture_of_the_card_is_there(tmp_path: Path) -> None:
+    versions = [article(n, annotator=name) for n in range(4) for name in ("an", "binh")]
+    scores = Benchmark("x", "test", (BaselineScore("rules", 0.8),))
+    build_dataset(articles(6), tmp_path, agreement=measure_agreement(versions), benchmark=scores)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", card)
+    assert shown == [f"plots/{name}.png" for name in ("labels", "seen", "agreement", "scores")]
+    manifest = read_manifest(tmp_path)
+    assert manifest
+    for name in shown:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        assert name in manifest.files
+    build_dataset(articles(6), tmp_path)  # pictures that no card shows any more go
+    assert not (tmp_path / "plots" / "scores.png").exists()
+
+
+def test_pictures_follow_the_numbers_and_not_the_settings_of_the_user(tmp_path: Path) -> None:
+    import matplotlib
+
+    draw_shares(tmp_path / "one.png", {"ORG": 0.5, "all": None})
+    with matplotlib.rc_context({"font.size": 20, "figure.dpi": 30, "savefig.dpi": 30}):
+        draw_shares(tmp_path / "two.png", {"ORG": 0.5, "all": None})
+    draw_shares(tmp_path / "three.png", {"ORG": 0.51, "all": None})
+    one, two, three = ((tmp_path / f"{n}.png").read_bytes() for n in ("one", "two", "three"))
+    assert one == two
+    assert one != three
+
+
+def test_addresses_of_annotators_are_not_in_the_dataset(tmp_path: Path) -> None:
+    first = {"annotators": ["binh@lab.example", "an@lab.example"], "decided_by": "policy:majority"}
+    second = {
+        "annotator": "chi@lab.example",
+        "decided_by": "an@lab.example",
+        "log": [{"chi@lab.example": "asked an@lab.example, see tin@bao.example"}],
+    }
+    gold = [article(0, **first), article(1, **second), article(2), article(3, annotator="bot")]
+    folder = tmp_path / "out"
+    report = build_dataset(gold, folder)
+    loaded = by_id(load_documents(folder))
+    assert loaded["vn-000"].meta["annotators"] == ["annotator-2", "annotator-1"]
+    assert loaded["vn-000"].meta["decided_by"] == "policy:majority"
+    meta = loaded["vn-001"].meta
+    assert (meta["annotator"], meta["decided_by"]) == ("annotator-3", "annotator-1")
+    assert meta["log"] == [{"annotator-3": "asked annotator-1, see tin@bao.example"}]
+    assert loaded["vn-003"].meta["annotator"] == "bot"
+    who = folder / "private" / "annotators.json"
+    assert json.loads(who.read_text(encoding="utf-8")) == {
+        "annotator-1": "an@lab.example",
+        "annotator-2": "binh@lab.example",
+        "annotator-3": "chi@lab.example",
+    }
+    assert who.stat().st_mode & 0o777 == 0o600
+    public = [path for path in folder.rglob("*") if path.is_file() and path != who]
+    assert not any(b"lab.example" in path.read_bytes() for path in public)
+    assert set(check_folder(folder).files) == {p.relative_to(folder).as_posix() for p in public}
+    assert "e-mail addresses of annotators replaced: 3" in str(report)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "pseudonyms (annotator-1, annotator-2, annotator-3)" in card
+    assert "- Decided by annotator-1: 1 documents" in card
+    # A new annotator gets a new number; those that have one keep it, whoever comes first.
+    build_dataset([*gold, article(4, annotator="aa@lab.example")], folder)
+    loaded = by_id(load_documents(folder))
+    assert loaded["vn-004"].meta["annotator"] == "annotator-4"
+    assert loaded["vn-001"].meta["annotator"] == "annotator-3"
+
+
+def test_a_pseudonym_is_never_the_name_of_another(tmp_path: Path) -> None:
+    gold = [article(0, annotator="annotator-1"), article(1, annotator="an@lab.example")]
+    hidden = replace_addresses(gold, {})
+    assert [document.meta["annotator"] for document in hidden.documents] == [
+        "annotator-1",
+        "annotator-2",
+    ]
+    assert replace_addresses(gold[:1], {}).documents == gold[:1]
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "annotators.json").write_text('["an"]', encoding="utf-8")
+    with pytest.raises(DataError, match=r"annotators\.json: cannot be read .names with their"):
+        build_dataset(articles(4), tmp_path)
+    assert contents(tmp_path) == {"private/annotators.json": b'["an"]'}
 
 
 def test_the_report_in_words(tmp_path: Path) -> None:
@@ -718,9 +878,12 @@ def test_the_report_in_words(tmp_path: Path) -> None:
 
 
 def test_progress_counts_the_documents(tmp_path: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    build_dataset(articles(4), tmp_path, progress=lambda done, of: calls.append((done, of)))
-    assert calls == [(2, 4), (3, 4), (4, 4)]  # split by split
+    calls: list[tuple[str, int, int]] = []
+    build_dataset(articles(4), tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [
+        *(("comparing", done, 4) for done in (1, 2, 3, 4)),
+        *(("building", done, 4) for done in (2, 3, 4)),  # split by split
+    ]
 
 
 # --- Loading what is no dataset --------------------------------------------------------------
@@ -735,13 +898,13 @@ def test_loading_something_else_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a file"):
         load_documents(tmp_path / "file")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="not a dataset that vipol build wrote"):
+    with pytest.raises(DataError, match="not a dataset that vipol build or import wrote"):
         load_documents(tmp_path / "empty")
     build_dataset(articles(4), tmp_path / "out")
     with pytest.raises(DataError, match="no split 'dev'; splits: train, validation, test"):
         load_documents(tmp_path / "out", "dev")
     (tmp_path / "out/documents/train-00000-of-00001.parquet").write_bytes(b"broken")
-    with pytest.raises(DataError, match="not a dataset that vipol build wrote"):
+    with pytest.raises(DataError, match="not a dataset that vipol build or import wrote"):
         load_documents(tmp_path / "out", "train")
 
 
@@ -777,11 +940,11 @@ SAMPLE = ROOT / "datasets" / "vipol-sample"
 
 
 def test_the_sample_is_what_its_source_says() -> None:
-    source = read_dataset_source(SAMPLE / "source")
+    source = read_description(SAMPLE / "source").complete(read_source_folder(SAMPLE / "source"))
     stale = (
         "the sample is stale: run vipol build datasets/vipol-sample/source -o datasets/vipol-sample"
     )
-    assert by_id(load_documents(SAMPLE)) == by_id(source.documents), stale
+    assert by_id(load_documents(SAMPLE)) == by_id(source), stale
     card = (SAMPLE / "README.md").read_text(encoding="utf-8")
     assert "Everything in these texts is invented" in card
     assert "A language model wrote the texts and labelled them" in card

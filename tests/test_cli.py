@@ -60,6 +60,7 @@ def docs(tmp_path: Path) -> Path:
 
 COMMANDS = {
     *(
+        "adjudicate",
         "agreement",
         "build",
         "clean",
@@ -116,6 +117,7 @@ READERS = [
     ("prelabel", "{}", "-o", "out"),
     ("predict", "rules", "{}", "-o", "out"),
     ("score", "{}", "{}"),
+    ("adjudicate", "{}", "-o", "out"),
     ("agreement", "{}"),
     ("explain", "{}", "--document", "d1"),
     ("rules", "{}"),

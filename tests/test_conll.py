@@ -10,19 +10,30 @@ from hypothesis import strategies as st
 
 from annotate.dataset.build import build_dataset
 from annotate.dataset.conll import Columns, read_conll, write_conll
+from annotate.dataset.exports import export_documents, read_export
 from annotate.dataset.folder import read_manifest
 from annotate.dataset.imports import import_conll, read_label_map
-from annotate.dataset.load import load_documents
+from annotate.dataset.load import has_split, load_documents
 from annotate.dataset.sentences import (
     TokenSentence,
     find_tag_problem,
     join_tokens,
     label_set,
-    load_label_set,
     load_sentences,
+    load_token_data,
     tag_names,
 )
-from annotate.document import Document, Span
+from annotate.dataset.split import SPLITS
+from annotate.document import (
+    Document,
+    Foreign,
+    Span,
+    document_from_dict,
+    mentions,
+    read_documents,
+    split_layers,
+    token_sentences,
+)
 from annotate.errors import DataError
 
 WORDS = """Bệnh_nhân O
@@ -137,7 +148,7 @@ LABELS = st.sampled_from(["PER", "LOC", "PATIENT-ID"])
 
 
 @st.composite
-def token_sentences(draw: st.DrawFn, inner: bool) -> TokenSentence:
+def drawn_sentences(draw: st.DrawFn, inner: bool) -> TokenSentence:
     def usable(token: str) -> bool:
         return bool(token.strip(" ")) and not set(token) & set("\t\r\n\ufeff")
 
@@ -161,7 +172,7 @@ def token_sentences(draw: st.DrawFn, inner: bool) -> TokenSentence:
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_is_written_reads_back(tmp_path: Path, inner: bool, data: st.DataObject) -> None:
-    written = data.draw(st.lists(token_sentences(inner), min_size=1, max_size=5))
+    written = data.draw(st.lists(drawn_sentences(inner), min_size=1, max_size=5))
     path = tmp_path / "out.conll"
     assert write_conll(path, written) == len(written)
     assert read_conll(path, Columns(inner=3) if inner else None) == written
@@ -193,7 +204,7 @@ def test_an_imported_dataset_keeps_tokens_and_labels(tmp_path: Path) -> None:
     )
     assert load_sentences(tmp_path / "out") == [*read_conll(train), *read_conll(test)]
     assert load_sentences(tmp_path / "out", "test") == read_conll(test)
-    assert load_label_set(tmp_path / "out") == report.labels
+    assert load_token_data(tmp_path / "out", "test").labels == report.labels
 
 
 def test_an_imported_dataset_loads_as_it_is(tmp_path: Path) -> None:
@@ -328,13 +339,116 @@ def test_what_is_no_dataset_of_tokens_is_refused(tmp_path: Path) -> None:
         load_sentences(tmp_path / "out", config="syllable")
     with pytest.raises(DataError, match="no such folder"):
         load_sentences(tmp_path / "none")
-    with pytest.raises(DataError, match="not a dataset that vipol import conll made"):
-        load_label_set(tmp_path)
-    with pytest.raises(DataError):
-        load_documents(tmp_path / "out")
     shutil.rmtree(tmp_path / "out" / "word")
-    with pytest.raises(DataError, match="not a dataset with tokens and tags"):
+    with pytest.raises(DataError, match="not a dataset that vipol build or import wrote"):
         load_sentences(tmp_path / "out")
+
+
+# --- As Documents ----------------------------------------------------------------------------
+
+
+def test_documents_bring_their_labels_and_tokens(tmp_path: Path) -> None:
+    train, test = write(tmp_path / "a.conll", WORDS), write(tmp_path / "b.conll", "Tôi O\n\n91 O\n")
+    import_conll({"train": train, "test": test}, tmp_path / "out")
+    first, second = load_documents(tmp_path / "out", "train")
+    assert first == Document(
+        "train-0",
+        "Bệnh nhân số 91 ở xã Sơn Hà",
+        (Span(13, 15, "PATIENT_ID"), Span(18, 27, "LOCATION")),
+        {},
+        Foreign(
+            ("LOCATION", "NAME", "PATIENT_ID"),
+            (((0, 9), (10, 12), (13, 15), (16, 17), (18, 20), (21, 27)),),
+        ),
+    )
+    assert mentions(second) == ["Trần Quốc Minh"]
+    assert token_sentences(second) == [[(0, 3), (4, 18)]]
+    assert [d.id for d in load_documents(tmp_path / "out")] == [
+        *("train-0", "train-1"),
+        *("test-0", "test-1"),
+    ]
+    # The test split has no entity, and knows the label set of the dataset all the same.
+    assert load_documents(tmp_path / "out", "test")[0].foreign == Foreign(
+        ("LOCATION", "NAME", "PATIENT_ID"), (((0, 3),),)
+    )
+    assert [has_split(tmp_path / "out", split) for split in SPLITS] == [True, False, True]
+    with pytest.raises(DataError, match="no split 'validation'; it has train, test"):
+        load_documents(tmp_path / "out", "validation")
+
+
+def test_sentences_of_one_document_stay_together(tmp_path: Path) -> None:
+    text = "-DOCSTART- O\n\nHa\u0300 B-NAME\n\nở O\nHuế B-LOC\n\n-DOCSTART- O\n\nc O\n"
+    path = write(tmp_path / "file.conll", text)
+    import_conll({"train": path}, tmp_path / "out")
+    one, two = load_documents(tmp_path / "out")
+    assert (one.id, one.text) == ("train#1", "Hà\nở Huế")
+    assert [(span.label, one.text[span.start : span.end]) for span in one.spans] == [
+        ("NAME", "Hà"),
+        ("LOC", "Huế"),
+    ]
+    assert token_sentences(one) == [[(0, 2)], [(3, 4), (5, 8)]]
+    assert (two.id, two.text) == ("train#2", "c")
+
+
+def test_both_layers_of_others_labels(tmp_path: Path) -> None:
+    path = write(tmp_path / "file.conll", VLSP)
+    import_conll({"train": path}, tmp_path / "out", columns=Columns(tag=4, inner=5))
+    (document,) = load_documents(tmp_path / "out")
+    assert split_layers(document.spans) == {
+        "outer": (Span(4, 20, "POS"),),
+        "inner": (Span(16, 20, "ORG"),),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\tB-ORG\tB-LOC\n", "a\tO\tB-LOC\n", "a\tB-ORG\tB-LOC\nb\tO\tI-LOC\n"],
+    ids=["same place", "no outer", "crossing"],
+)
+def test_an_inner_entity_lies_inside_an_outer_one(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "file.conll", text)
+    with pytest.raises(DataError, match=r"file\.conll \(sentence 1\): LOC 'a.*' of the inner"):
+        import_conll({"train": path}, tmp_path / "out", columns=Columns(tag=2, inner=3))
+    assert not (tmp_path / "out").exists()
+
+
+def test_others_documents_survive_files_and_exports(tmp_path: Path) -> None:
+    two = "-DOCSTART- O\n\nMinh B-NAME\n\nSơn_Hà B-LOC\nvề O\n"
+    write(tmp_path / "a.conll", two)
+    write(tmp_path / "b.conll", VLSP)
+    import_conll({"train": tmp_path / "a.conll"}, tmp_path / "one")
+    import_conll({"train": tmp_path / "b.conll"}, tmp_path / "two", columns=Columns(tag=4, inner=5))
+    documents = [*load_documents(tmp_path / "one"), *load_documents(tmp_path / "two")]
+    assert len(documents) == 2
+    for format in ("jsonl", "conll", "spacy"):
+        export_documents(documents, tmp_path / format, format)
+        assert read_export(tmp_path / format, format) == documents, format
+    tokens = [s.tokens for s in read_conll(tmp_path / "conll", Columns(inner=3))]
+    assert tokens == [("Minh",), ("Sơn_Hà", "về"), ("Ông", "Tổng_Bí_thư", "Đảng")]
+    with pytest.raises(DataError, match="has labels and tokens of others' data"):
+        export_documents(documents, tmp_path / "tasks", "label-studio")
+    with pytest.raises(DataError, match="has labels and tokens of others' data"):
+        list(read_documents(tmp_path / "jsonl"))
+    with pytest.raises(DataError, match="has labels and tokens of others' data"):
+        build_dataset(documents, tmp_path / "built")
+
+
+@pytest.mark.parametrize(
+    ("foreign", "says"),
+    [
+        ({"labels": ["LOC"]}, "'foreign' must have 'labels', a list of strings, and 'tokens'"),
+        ({"labels": [1], "tokens": []}, "'foreign' must have 'labels'"),
+        ({"labels": ["LOC"], "tokens": [[[0]]]}, "'foreign' must have 'labels'"),
+        ({"labels": ["LOC"], "tokens": [[[0, "1"]]]}, "'foreign' must have 'labels'"),
+        ({"labels": [], "tokens": []}, "its label set in 'foreign' is empty"),
+        ({"labels": ["A", "A"], "tokens": []}, "its label set in 'foreign' is empty or names"),
+        ({"labels": ["A"], "tokens": [[[0, 9]]]}, r"its token 0-9 .* past the text \(7 char"),
+        ({"labels": ["A"], "tokens": [[[0, 3], [2, 7]]]}, "its token 2-7 .* not behind"),
+    ],
+)
+def test_bad_foreign_data_are_named(foreign: object, says: str) -> None:
+    with pytest.raises(DataError, match=f"^here .document d.: .*{says}"):
+        document_from_dict({"id": "d", "text": "Tôi nói", "foreign": foreign}, "here")
 
 
 # --- Tags and texts --------------------------------------------------------------------------
@@ -360,6 +474,6 @@ def test_what_follows_in_iob2(tag: str, before: str, sound: bool) -> None:
 
 def test_tokens_as_a_text() -> None:
     tokens = ["Sơn_Hà", "_", "a__b", "5_km", "."]
-    text, offsets = join_tokens(tokens)
+    text, offsets = join_tokens(tokens, "word")
     assert text == "Sơn Hà _ a__b 5 km ."
     assert [text[start:end] for start, end in offsets] == ["Sơn Hà", "_", "a__b", "5 km", "."]

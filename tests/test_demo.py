@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from annotate.agreement import measure_agreement
 from annotate.dataset.build import build_dataset
 from annotate.dataset.load import load_documents
-from annotate.demo import FIRST, SECOND, make_slips, run_demo
+from annotate.demo import FIRST, REVIEWER, SECOND, make_slips, run_demo
 from annotate.document import Document, Span, find_illegal, read_documents
 from annotate.errors import DataError, ServiceError
 from annotate.markup import parse_markup
@@ -133,7 +134,7 @@ def test_the_demo_from_raw_article_to_scored_baseline(tmp_path: Path) -> None:
     steps = [line.split()[1] for line in run.stdout.splitlines() if line[:2].strip().isdigit()]
     assert steps == [
         "clean", "gold", "prelabel", "studio", "push", "annotate", "pull", "agree",
-        "build", "load", "train", "predict", "score", "stop",
+        "adjudicate", "review", "build", "load", "train", "predict", "score", "stop",
     ]  # fmt: skip
     assert "nobody is at the keyboard" in run.stdout
     assert "seqeval:1.2.2|mode:strict|scheme:IOB2" in run.stdout
@@ -142,11 +143,18 @@ def test_the_demo_from_raw_article_to_scored_baseline(tmp_path: Path) -> None:
     annotations = list(read_documents(out / "annotations.jsonl", annotations=True))
     assert len({a.meta["annotator"] for a in annotations}) == 2
     assert len(annotations) == 2 * len(list(read_documents(out / "documents.jsonl")))
-    built = load_documents(out / "dataset")
-    first = {a.id: a for a in annotations if a.meta["annotator"].startswith(FIRST)}
-    assert {d.id: {s.key for s in d.spans} for d in built} == {
-        identity: {s.key for s in a.spans} for identity, a in first.items()
+    gold = {d.id: d for d in read_documents(out / "gold.jsonl", labelled=True)}
+    assert {identity: d.spans for identity, d in gold.items()} == {
+        a.id: a.spans for a in annotations if a.meta["annotator"].startswith(FIRST)
     }
+    deciders = Counter(d.meta["decided_by"] for d in gold.values())
+    assert deciders == {"policy:majority": 28, f"{REVIEWER}@vipol.example": 15}
+    built = {d.id: d for d in load_documents(out / "dataset")}
+    assert {identity: d.spans for identity, d in built.items()} == {
+        identity: d.spans for identity, d in gold.items()
+    }
+    assert "Decided by policy:majority: 28 documents" in (out / "dataset/README.md").read_text()
+    assert (out / "agreement.html").read_text().startswith("<!doctype html>")
     scores = json.loads((out / "report" / "report.json").read_text())
     assert scores["scores"]["layers"]["outer"]["seqeval"]["micro"]["f1"] > 0.5
     assert (out / "report" / "report.html").exists()

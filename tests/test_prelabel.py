@@ -13,7 +13,7 @@ from annotate.document import Document, find_edge_problem, find_illegal, sort_sp
 from annotate.errors import DataError
 from annotate.markup import format_markup, parse_markup
 from annotate.prelabel import RULES_VERSION, label_document
-from annotate.prelabel.chart import build_chart
+from annotate.prelabel.chart import build_chart, join_wrapped
 from annotate.prelabel.lexicon import (
     FOLDER,
     WORD_CLASSES,
@@ -58,7 +58,7 @@ def check_legal(text: str) -> None:
         assert find_edge_problem(text, span) is None
         assert span.source and span.source.split(":")[0] in ("rule", "lexicon")
         assert span.score is not None and 0 <= span.score <= 1
-        assert "\n" not in text[span.start : span.end]
+        assert "\n" not in join_wrapped(text)[span.start : span.end]
 
 
 @given(texts())

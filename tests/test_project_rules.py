@@ -39,7 +39,7 @@ LEXICON = '[prelabel]\nlexicons = ["own.txt"]\n'
 
 def test_no_file_and_no_rules_are_none(tmp_path: Path):
     assert read_project_rules(tmp_path / "vipol.toml") is None
-    assert read_project_rules(write(tmp_path, "[studio]\nport = 1\n")) is None
+    assert read_project_rules(write(tmp_path, "[studio]\nfolder = 'ls'\n")) is None
 
 
 def test_a_pattern_finds_what_the_rules_do_not(tmp_path: Path):

@@ -62,7 +62,7 @@ def test_the_commands_of_readme_run_in_their_order(tmp_path: Path, studio_folder
     for page in sorted((ROOT / "datasets" / "vipol-sample" / "raw").glob("*.txt"))[:12]:
         shutil.copy(page, raw)
     environment = os.environ | {"VIPOL_STUDIO": str(studio_folder), "PYTHONPATH": str(ROOT)}
-    assert len(COMMANDS) == 15
+    assert len(COMMANDS) == 16
     try:
         for command in COMMANDS:
             words = shlex.split(command)[1:]

@@ -14,12 +14,18 @@ pytest.importorskip("transformers")
 
 from neural_data import PIECES, invent_documents  # noqa: E402
 
-from annotate.document import Document, find_illegal  # noqa: E402
+from annotate.document import (  # noqa: E402
+    Document,
+    find_illegal,
+    split_layers,
+    token_sentences,
+)
 from annotate.errors import DataError  # noqa: E402
 from annotate.markup import parse_markup  # noqa: E402
-from annotate.scheme import LABEL_NAMES  # noqa: E402
+from annotate.tags import spans_to_tags  # noqa: E402
 from annotate.tokens import tokenize  # noqa: E402
 from baselines.fit import checkpoint_folder  # noqa: E402
+from baselines.foreign import load_batch_labeller, load_labeller  # noqa: E402
 from baselines.score import score_documents  # noqa: E402
 from baselines.training import model_kind  # noqa: E402
 from baselines.transformer import (  # noqa: E402
@@ -115,7 +121,7 @@ def model(
         **FAST,
     )
     assert not checkpoint_folder(output).exists()
-    return load_transformer(output, known_labels=LABEL_NAMES)
+    return load_transformer(output)
 
 
 # --- what it learns -----------------------------------------------------------------------
@@ -379,3 +385,81 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path):
         load_transformer(tmp_path)
     with pytest.raises(DataError, match="exists and is no vipol-transformer model"):
         train_transformer(DOCUMENTS, model="x", output=tmp_path)
+
+
+# --- classifiers of others ----------------------------------------------------------------
+
+
+def train_classifier(encoder: Path, folder: Path) -> None:
+    """A token classifier as others publish them: trained with plain transformers on the first
+    piece of each unit, outer layer, with labels of its own."""
+    from transformers import AutoModelForTokenClassification
+
+    reader = load_encoder(str(encoder))[1]
+    tags = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"]
+    names = {"PERSON": "PER", "ORG": "ORG"}
+    torch.manual_seed(3)
+    model = AutoModelForTokenClassification.from_pretrained(
+        encoder, num_labels=len(tags), id2label=dict(enumerate(tags))
+    )
+    reads, gold = [], []
+    for document in DOCUMENTS[:8]:
+        outer = [s for s in split_layers(document.spans)["outer"] if s.label in names]
+        for tokens in token_sentences(document):
+            found, _ = spans_to_tags(
+                tokens, [s for s in outer if tokens[0][0] <= s.start < tokens[-1][1]]
+            )
+            reads.append(reader.read(document.text, tokens))
+            gold.append([tags.index(f"{t[:2]}{names[t[2:]]}") if t != "O" else 0 for t in found])
+    inputs = reader.collate(reads)
+    wanted = torch.full_like(inputs["input_ids"], -100)
+    for read, of_row, row in zip(reads, gold, wanted, strict=True):
+        for place in range(len(of_row)):
+            if not place or read.unit[place] != read.unit[place - 1]:
+                row[read.piece[place]] = of_row[place]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    model.train()
+    for _ in range(80):
+        loss = model(inputs["input_ids"], inputs["attention_mask"], labels=wanted).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.save_pretrained(folder)
+    reader.tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.parametrize(("name", "least"), [("phobert", 0.9), ("xlmr", 0.99)])
+def test_the_classifier_of_somebody_else(
+    encoders: dict[str, Path], name: str, least: float, tmp_path: Path
+):
+    """It finds what it was shown, but for words of PhoBERT that hold the border of an entity."""
+    train_classifier(encoders[name], tmp_path / "theirs")
+    with pytest.raises(DataError, match=r"it has PER, wanted are .* give a label map"):
+        load_labeller(str(tmp_path / "theirs"))
+    label = load_batch_labeller(str(tmp_path / "theirs"), label_map={"PER": "PERSON"})
+    found = label([*DOCUMENTS[:8], Document("blank", " \n ")])
+    assert found[-1] == ()
+    hits = wanted = 0
+    for document, spans in zip(DOCUMENTS[:8], found[:-1], strict=True):
+        assert find_illegal(document.text, spans) is None
+        assert all(s.source == "transformers" and 0 < (s.score or 0) <= 1 for s in spans)
+        gold = {
+            s.key for s in split_layers(document.spans)["outer"] if s.label in ("PERSON", "ORG")
+        }
+        hits += len(gold & {span.key for span in spans})
+        wanted += len(gold) + len(spans)
+    assert 2 * hits / wanted > least
+    # a sentence of many windows
+    text = " và ".join(["ông Trần Quốc Minh dự họp của Huyện ủy Sơn Hà"] * 60)
+    (spans,) = label([Document("long", text)])
+    assert spans[-1].end > len(text) - 60
+
+
+def test_labels_that_are_no_tags(encoders: dict[str, Path], tmp_path: Path):
+    from transformers import AutoModelForTokenClassification
+
+    model = AutoModelForTokenClassification.from_pretrained(encoders["xlmr"], num_labels=3)
+    model.save_pretrained(tmp_path)
+    load_encoder(str(encoders["xlmr"]))[1].tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(DataError, match=r"its labels are no IOB2 tags \(LABEL_0, LABEL_1, LABEL_2"):
+        load_labeller(str(tmp_path))

@@ -2,31 +2,40 @@
 
 import hashlib
 import os
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from annotate.agreement import Agreement
 from annotate.dataset.card import (
-    About,
     CardFacts,
     PartSize,
     build_card,
+    draw_plots,
     list_licences,
     merge_sections,
     read_sections,
+    scores_fit,
 )
 from annotate.dataset.counts import SeenShare, count_entities, measure_seen
+from annotate.dataset.describe import About, Benchmark
 from annotate.dataset.duplicates import find_clusters
 from annotate.dataset.folder import (
     check_replaceable,
     read_manifest,
     recover_dataset,
     replace_dataset,
+)
+from annotate.dataset.people import (
+    WHO_IS_WHO,
+    read_addresses,
+    replace_addresses,
+    write_addresses,
 )
 from annotate.dataset.rows import (
     CONFIGS,
@@ -36,9 +45,8 @@ from annotate.dataset.rows import (
 )
 from annotate.dataset.split import SPLITS, Split, SplitBy, assign_splits
 from annotate.dataset.tables import make_all_tables
-from annotate.document import Document, check_document
+from annotate.document import Document, check_document, check_own
 from annotate.errors import DataError
-from annotate.markup import read_source_folder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,56 +73,13 @@ class BuildReport:
     losses: Losses
     seen: dict[str, SeenShare]
     licences: list[str]
+    pseudonyms: int
+    """Annotators whose e-mail address was replaced."""
+    scores_fit: bool
+    """Whether the baseline scores in the card, where there are any, are of this data."""
 
     def __str__(self) -> str:
         return format_build(self)
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetSource:
-    """A folder of source files: its documents and what its `dataset.toml` says."""
-
-    documents: list[Document]
-    about: About
-
-
-def read_dataset_source(folder: Path) -> DatasetSource:
-    """Documents in inline mark-up and, where it is there, `dataset.toml`:
-
-        pretty_name = "…"
-        annotations_creators = ["expert-generated"]
-        language_creators = ["found"]
-        tags = ["politics"]
-        [meta]          # what every document has unless its front matter says otherwise
-        licence = "cc-by-4.0"
-        [sections]      # first texts of the card's sections
-        about = "…"
-
-    Raises DataError.
-    """
-    documents = read_source_folder(folder)
-    path = folder / "dataset.toml"
-    if not path.exists():
-        return DatasetSource(documents, About())
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as TOML ({error})") from None
-    meta = settings.pop("meta", {})
-    for key in ("annotations_creators", "language_creators", "tags"):
-        if key in settings:
-            settings[key] = tuple(settings[key])
-    unknown = sorted(settings.keys() - {setting.name for setting in fields(About)})
-    if unknown:
-        raise DataError(f"{path}: the setting {unknown[0]!r} is not known")
-    about = About(**settings)
-    return DatasetSource(
-        [
-            Document(document.id, document.text, document.spans, {**meta, **document.meta})
-            for document in documents
-        ],
-        about,
-    )
 
 
 def build_dataset(
@@ -125,16 +90,19 @@ def build_dataset(
     split_by: SplitBy = "balanced",
     about: About | None = None,
     agreement: Agreement | None = None,
+    benchmark: Benchmark | None = None,
     processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Write documents as a dataset that `datasets.load_dataset(folder, "documents")` reads.
 
-    `folder` may be new, empty, or an earlier build, which is replaced; `source/`, `raw/` and
-    `LICENSE` in it stay. The same documents and seed give the same bytes in any folder, except
-    for what people wrote into the card that is there. `split_by` as for `assign_splits`;
-    `agreement` goes into the card. `processes` make the tables (default: all processors for many
-    documents). `progress` is called with the documents done and all.
+    `folder` may be new, empty, or an earlier build, which is replaced; `source/`, `raw/`,
+    `private/` and `LICENSE` in it stay. E-mail addresses of annotators are replaced by pseudonyms,
+    which `private/annotators.json` keeps. The same documents and seed give the same bytes in any
+    folder, except for what people wrote into the card that is there and for pseudonyms given
+    earlier. `split_by` as for `assign_splits`; `agreement` and `benchmark` go into the card.
+    `processes` make the tables (default: all processors for many documents). `progress` is called
+    with what is done (`comparing`, then `building`), the documents done and all.
 
     Raises DataError for two documents with one id, a document that breaks the scheme, fewer
     than three different texts, an entity that no token can express, a folder that holds other
@@ -144,9 +112,11 @@ def build_dataset(
     _check_documents(documents)
     recover_dataset(folder)
     check_replaceable(folder)
+    named = replace_addresses(documents, read_addresses(folder))
+    documents = named.documents
     planned = merge_sections(about.sections)
     sections = merge_sections(planned, _edited_sections(folder))
-    clusters = find_clusters(documents)
+    clusters = find_clusters(documents, partial(progress, "comparing") if progress else None)
     splits = assign_splits(documents, clusters, by=split_by, seed=seed)
     parts: dict[Split, Sequence[Document]] = {
         split: [d for d, where in zip(documents, splits, strict=True) if where == split]
@@ -157,7 +127,9 @@ def build_dataset(
         processes = _processors() if len(documents) >= _PARALLEL_FROM else 1
     marks = {name: _mark(text) for name, text in planned.items()}
     with replace_dataset(folder, {"seed": seed, "split_by": split_by, "sections": marks}) as new:
-        written = _write_tables(new, parts, origins, processes, progress)
+        written = _write_tables(
+            new, parts, origins, processes, partial(progress, "building") if progress else None
+        )
         facts = CardFacts(
             parts=parts,
             sizes=written.sizes,
@@ -170,9 +142,13 @@ def build_dataset(
             split_by=split_by,
             origins=origins,
             agreement=agreement,
+            benchmark=benchmark,
+            pseudonyms=", ".join(named.addresses),
         )
+        draw_plots(facts, new)
         card = build_card(facts, about, sections)
         (new / CARD).write_text(card, encoding="utf-8", newline="\n")
+    write_addresses(folder, named.addresses)
     return BuildReport(
         folder=folder,
         documents={split: len(part) for split, part in parts.items()},
@@ -183,6 +159,8 @@ def build_dataset(
         losses=written.losses,
         seen=dict(facts.seen),
         licences=list_licences(documents),
+        pseudonyms=len(named.addresses),
+        scores_fit=scores_fit(facts),
     )
 
 
@@ -206,9 +184,19 @@ def format_build(report: BuildReport) -> str:
     )
     duplicates = sum(report.documents.values()) - report.clusters
     lines.append(f"  near-duplicates kept in one split: {duplicates}")
-    share = report.seen["all"].share
-    if share is not None:
-        lines.append(f"  test mentions seen in train with the same label: {share:.1%}")
+    shares = [
+        f"{name} {row.share:.1%}" for name, row in report.seen.items() if row.share is not None
+    ]
+    if shares:
+        lines.append("  test mentions seen in train with the same label:")
+        lines += wrap(", ".join(shares), 80, initial_indent="    ", subsequent_indent="    ")
+    if report.pseudonyms:
+        lines.append(
+            f"  e-mail addresses of annotators replaced: {report.pseudonyms} "
+            f"({WHO_IS_WHO}, not published)"
+        )
+    if not report.scores_fit:
+        lines.append("  the baseline scores are of other data; run scripts/benchmark again")
     if "unknown" in report.licences:
         lines.append("  some documents name no licence; it is wanted before publishing")
     return "\n".join(lines)
@@ -224,6 +212,7 @@ def _check_documents(documents: Sequence[Document]) -> None:
             )
         seen.add(document.id)
         check_document(document, where)
+        check_own(document, "the documents to build of")
 
 
 def _edited_sections(folder: Path) -> dict[str, str]:

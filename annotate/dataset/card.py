@@ -10,11 +10,14 @@ A section that people write stands between two markers and survives every new bu
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotate.agreement import Agreement, Estimate
 from annotate.dataset.counts import SeenShare, count_meta
+from annotate.dataset.describe import About, Benchmark
+from annotate.dataset.plots import PLOTS, draw_counts, draw_estimates, draw_shares
 from annotate.dataset.rows import CONFIGS, TOKEN_CONFIGS, Losses, features_of
 from annotate.dataset.split import SPLITS, Split, SplitBy
 from annotate.document import Document
@@ -56,22 +59,6 @@ _SPLIT_WORDS: dict[SplitBy, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What the documents do not say of the dataset; see `read_dataset_source` for its file.
-
-    `annotations_creators` and `language_creators` are words of the Hub: expert-generated,
-    crowdsourced, machine-generated, found, other. `sections` are by name: about, process,
-    uses, limits, personal-data, citation.
-    """
-
-    pretty_name: str = "Named entities in Vietnamese political text"
-    annotations_creators: tuple[str, ...] = ("other",)
-    language_creators: tuple[str, ...] = ("other",)
-    tags: tuple[str, ...] = ()
-    sections: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class PartSize:
     """The size of one split of one configuration: rows, bytes in memory, bytes on disk."""
 
@@ -95,6 +82,9 @@ class CardFacts:
     split_by: SplitBy
     origins: bool
     agreement: Agreement | None = None
+    benchmark: Benchmark | None = None
+    pseudonyms: str = ""
+    """The pseudonyms of annotators, joined by commas."""
 
 
 def read_sections(card: str, where: str) -> dict[str, str]:
@@ -139,8 +129,12 @@ def build_card(facts: CardFacts, about: About, sections: Mapping[str, str]) -> s
         "## Who annotated",
         _format_annotators(facts),
     ]
-    if facts.agreement:
-        body += ["## Agreement", _format_agreement(facts.agreement)]
+    body += [
+        "## Agreement",
+        _format_agreement(facts.agreement),
+        "## Baseline scores",
+        _format_benchmark(facts),
+    ]
     named = {**_TITLES, **{name: name for name in sections if name not in _DEFAULTS}}
     for name, title in named.items():
         body += [f"## {title}", _keep(name, sections[name])]
@@ -282,7 +276,8 @@ def _format_labels(facts: CardFacts) -> str:
                 rows.append([label, layer, *counts, sum(counts)])
     meanings = "\n".join(f"- `{label.name}`: {label.vietnamese}" for label in LABELS)
     table = _table(["label", "layer", *SPLITS, "all"], rows)
-    return f"## Labels\n\n{meanings}\n\n{table}"
+    picture = _picture(_LABELS_PLOT, "Bars of the entities of each label, by layer; numbers below")
+    return f"## Labels\n\n{meanings}\n\n{picture}\n\n{table}"
 
 
 def _format_seen(seen: Mapping[str, SeenShare]) -> str:
@@ -294,6 +289,8 @@ def _format_seen(seen: Mapping[str, SeenShare]) -> str:
         "## Test mentions seen in train\n\n"
         "Mentions of the test split that occur in train, character for character, with the same "
         "label. A model can know these by heart; the others it must recognise.\n\n"
+        + _picture(_SEEN_PLOT, "Bars of the seen share of each label; numbers below")
+        + "\n\n"
         + _table(["label", "test mentions", "seen in train", "share"], rows)
     )
 
@@ -314,32 +311,99 @@ def _format_annotators(facts: CardFacts) -> str:
     if not any("Annotated by" in line for line in lines):
         lines.append("- The documents do not say who annotated them.")
     lines.append(f"- Annotation scheme {SCHEME_VERSION}.")
+    if facts.pseudonyms:
+        lines.append(
+            f"- E-mail addresses of annotators are replaced by pseudonyms ({facts.pseudonyms}); "
+            "who is who is not published."
+        )
     return "\n".join(lines)
 
 
-def _format_agreement(agreement: Agreement) -> str:
-    def row(name: str, estimate: Estimate) -> list[Any]:
-        value = "-" if estimate.value is None else f"{estimate.value:.3f}"
-        if estimate.low is None or estimate.high is None:
-            return [name, value, "-"]
-        return [name, value, f"{estimate.low:.3f} to {estimate.high:.3f}"]
-
-    overall = agreement.overall
-    rows = [
-        row("strict span F1", overall.strict),
-        row("relaxed span F1 (overlap)", overall.relaxed),
-        row("position F1 (any label)", overall.position),
-        row("Cohen's kappa, tokens", overall.kappa),
-        row("Krippendorff's alpha, tokens", overall.alpha),
-        *(
-            row(f"strict F1, {label}", scores.strict)
-            for label, scores in agreement.by_label.items()
-        ),
-    ]
+def _format_agreement(agreement: Agreement | None) -> str:
+    if agreement is None:
+        return (
+            "Not measured: it takes documents that several people annotated "
+            "(`annotations.jsonl` of `vipol pull`, in `source/`)."
+        )
+    rows: list[list[Any]] = []
+    for name, estimate in _estimates(agreement).items():
+        interval = "-"
+        if estimate.low is not None and estimate.high is not None:
+            interval = f"{estimate.low:.3f} to {estimate.high:.3f}"
+        rows.append([name, "-" if estimate.value is None else f"{estimate.value:.3f}", interval])
     return (
         f"{len(agreement.annotators)} annotators on {agreement.documents} documents, "
-        f"{agreement.tokens} tokens.\n\n" + _table(["measure", "value", "95 % interval"], rows)
+        f"{agreement.tokens} tokens; intervals by bootstrap over documents.\n\n"
+        + _picture(_AGREEMENT_PLOT, "Measures of agreement with their intervals; numbers below")
+        + "\n\n"
+        + _table(["measure", "value", "95 % interval"], rows)
     )
+
+
+def _estimates(agreement: Agreement) -> dict[str, Estimate]:
+    overall = agreement.overall
+    return {
+        "strict span F1": overall.strict,
+        "relaxed span F1 (overlap)": overall.relaxed,
+        "position F1 (any label)": overall.position,
+        "Cohen's kappa, tokens": overall.kappa,
+        "Krippendorff's alpha, tokens": overall.alpha,
+        **{f"strict F1, {label}": one.strict for label, one in agreement.by_label.items()},
+    }
+
+
+def _format_benchmark(facts: CardFacts) -> str:
+    benchmark = facts.benchmark
+    if benchmark is None:
+        return (
+            "Not measured: `scripts/benchmark` of vipol trains and scores the baselines; what it "
+            "writes (`benchmark.json`, in `source/`) is shown here when the dataset is built again."
+        )
+
+    def figure(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    rows: list[list[Any]] = []
+    for row in benchmark.rows:
+        interval = row.outer_f1_interval
+        rows.append(
+            [
+                row.model,
+                figure(row.outer_f1),
+                f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-",
+                figure(row.inner_f1),
+                figure(row.both_f1),
+                row.note,
+            ]
+        )
+    parts = [
+        f"F1 on the {benchmark.split} split: outer and inner layer by seqeval (strict, IOB2), both "
+        f"layers as strict spans. Made by `{benchmark.command}`.",
+        _table(["model", "outer F1", "95 % interval", "inner F1", "both layers", "note"], rows),
+        benchmark.note,
+        f"`{benchmark.signature}`" if benchmark.signature else "",
+    ]
+    if _has_scores(benchmark):
+        parts.insert(1, _picture(_SCORES_PLOT, "F1 of each baseline by layer; numbers below"))
+    if not scores_fit(facts):
+        parts.insert(
+            1,
+            "**These scores were measured on another version of the data.** Run the command again.",
+        )
+    return "\n\n".join(filter(None, parts))
+
+
+def scores_fit(facts: CardFacts) -> bool:
+    """Whether the baseline scores, where there are any, are of the split that was built."""
+    benchmark = facts.benchmark
+    if benchmark is None:
+        return True
+    wanted = [split for split in SPLITS if benchmark.split in (split, "all")]
+    return benchmark.fits(document for split in wanted for document in facts.parts[split])
+
+
+def _has_scores(benchmark: Benchmark) -> bool:
+    return any(row.outer_f1 is not None for row in benchmark.rows)
 
 
 def _format_licence(facts: CardFacts) -> str:
@@ -367,6 +431,52 @@ def _format_build(facts: CardFacts) -> str:
             "written by people and kept when the card is made again.",
         ]
     )
+
+
+# --- Pictures ----------------------------------------------------------------------------------
+
+_LABELS_PLOT, _SEEN_PLOT = f"{PLOTS}/labels.png", f"{PLOTS}/seen.png"
+_AGREEMENT_PLOT, _SCORES_PLOT = f"{PLOTS}/agreement.png", f"{PLOTS}/scores.png"
+
+
+def _picture(path: str, alt: str) -> str:
+    return f"![{alt}]({path})"
+
+
+def draw_plots(facts: CardFacts, folder: Path) -> None:
+    """Write the pictures that the card shows into `folder`."""
+    draw_counts(
+        folder / _LABELS_PLOT,
+        {
+            label: {
+                layer: sum(facts.counts[split, layer, label] for split in SPLITS)
+                for layer in LAYERS
+            }
+            for label in LABEL_NAMES
+        },
+    )
+    draw_shares(folder / _SEEN_PLOT, {name: row.share for name, row in facts.seen.items()})
+    if facts.agreement:
+        found = _estimates(facts.agreement)
+        draw_estimates(
+            folder / _AGREEMENT_PLOT,
+            "agreement, with 95 % intervals",
+            {"": [(each.value, each.low, each.high) for each in found.values()]},
+            list(found),
+        )
+    if facts.benchmark and _has_scores(facts.benchmark):
+        rows = [row for row in facts.benchmark.rows if row.outer_f1 is not None]
+        draw_estimates(
+            folder / _SCORES_PLOT,
+            f"F1 on {facts.benchmark.split}",
+            {
+                "outer layer": [
+                    (row.outer_f1, *(row.outer_f1_interval or (None, None))) for row in rows
+                ],
+                "inner layer": [(row.inner_f1, None, None) for row in rows],
+            },
+            [row.model for row in rows],
+        )
 
 
 def _all_documents(facts: CardFacts) -> list[Document]:

@@ -19,7 +19,7 @@ from annotate.tags import OUTSIDE
 
 _DOCSTART = "-DOCSTART-"
 _DOCUMENT_COMMENT = "# document = "
-_COMMENTS = ("# text = ", "# meta = ")
+_COMMENTS = ("# text = ", "# meta = ", "# labels = ")
 """Lines of our own export (`annotate.dataset.exports`), which no token line can look like."""
 
 

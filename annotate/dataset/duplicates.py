@@ -9,7 +9,7 @@ two documents are joined by chance. Time is linear in the size of the texts.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from annotate.document import Document
@@ -31,15 +31,18 @@ _BANDS, _ROWS = 32, 4
 _MULTIPLIER = 0x9E3779B97F4A7C15  # odd: the golden ratio in 64 bits, as in Fibonacci hashing
 
 
-def find_clusters(documents: Sequence[Document]) -> list[list[int]]:
+def find_clusters(
+    documents: Sequence[Document], progress: Callable[[int, int], None] | None = None
+) -> list[list[int]]:
     """Numbers of the documents that belong together, each document in one cluster.
 
     Case, tone placement, look-alike signs and white space make no difference. Clusters and
-    their members are in the order of the documents.
+    their members are in the order of the documents. `progress` is called with the documents done
+    and all.
     """
     import numpy as np
 
-    shingles = [_shingle(document.text) for document in documents]
+    shingles: list[Hashes] = []
     generator = np.random.default_rng(1)  # fixed: clusters must not depend on the seed of a split
     factors = generator.integers(0, 2**64, _BANDS * _ROWS, dtype=np.uint64) | np.uint64(1)
     offsets = generator.integers(0, 2**64, _BANDS * _ROWS, dtype=np.uint64)
@@ -52,7 +55,9 @@ def find_clusters(documents: Sequence[Document]) -> list[list[int]]:
         return number
 
     first_in: dict[tuple[int, bytes], int] = {}
-    for number, hashes in enumerate(shingles):
+    for number, document in enumerate(documents):
+        hashes = _shingle(document.text)
+        shingles.append(hashes)
         signature = (hashes[:, None] * factors + offsets).min(0)
         for band in range(_BANDS):
             key = (band, signature[band * _ROWS : (band + 1) * _ROWS].tobytes())
@@ -60,6 +65,8 @@ def find_clusters(documents: Sequence[Document]) -> list[list[int]]:
             one, two = root(other), root(number)
             if one != two and _similarity(shingles[other], hashes) >= SIMILAR:
                 parents[max(one, two)] = min(one, two)
+        if progress:
+            progress(number + 1, len(documents))
     clusters: dict[int, list[int]] = defaultdict(list)
     for number in range(len(documents)):
         clusters[root(number)].append(number)

@@ -5,6 +5,9 @@
     spacy         spaCy's DocBin: spans in doc.spans["outer"], ["inner"] and, all of them, ["sc"]
     label-studio  tasks with one annotation each, as Label Studio imports them
 
+Documents of others' data (`Document.foreign`) keep their own tokens in `conll`, and have no
+`label-studio`: the project there has the scheme's labels.
+
 Where a format has no room for the `source` or `score` of a span, they stay out: `conll` has
 neither, `label-studio` has no source.
 """
@@ -14,6 +17,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -28,19 +32,23 @@ from annotate.dataset.sentences import TAG_COLUMNS, TokenConfig, find_tag_proble
 from annotate.dataset.words import segment_words
 from annotate.document import (
     Document,
+    Foreign,
     Span,
     check_document,
+    check_own,
     document_from_dict,
     document_to_dict,
+    foreign_from_dict,
     read_documents,
     sort_spans,
     split_layers,
+    token_sentences,
     write_documents,
 )
 from annotate.errors import DataError
 from annotate.files import display_name, open_input, open_output
 from annotate.studio.task import document_to_task, regions_to_spans, spans_to_regions
-from annotate.tags import OUTSIDE, tags_to_spans
+from annotate.tags import OUTSIDE, spans_to_tags, tags_to_spans
 from annotate.tokens import Offsets, tokenize
 
 ExportFormat = Literal["jsonl", "conll", "spacy", "label-studio"]
@@ -77,7 +85,7 @@ def read_export(path: str | Path, format: ExportFormat) -> list[Document]:
     Raises DataError with file and line or document for what is no such file.
     """
     readers: dict[str, Callable[[str | Path], Iterable[Document]]] = {
-        "jsonl": lambda path: read_documents(path, labelled=True),
+        "jsonl": lambda path: read_documents(path, labelled=True, foreign=True),
         "conll": _read_conll,
         "spacy": _read_spacy,
         "label-studio": _read_label_studio,
@@ -105,7 +113,7 @@ def read_export(path: str | Path, format: ExportFormat) -> list[Document]:
 # inside a word is written `_`, as Vietnamese data in columns have it; the text says which
 # it was.
 
-_COMMENT = re.compile(r"# (document|text|meta) = (.*)")
+_COMMENT = re.compile(r"# (document|text|meta|labels) = (.*)")
 _TOKENIZERS: dict[str, Callable[[str, int, int], list[Offsets]]] = {
     "syllable": tokenize,
     "word": segment_words,
@@ -123,15 +131,38 @@ def _write_conll(documents: Iterable[Document], path: str | Path, tokens: TokenC
 
 
 def _conll_lines(document: Document, tokens: TokenConfig) -> Iterator[str]:
-    for key, value in (("document", document.id), ("text", document.text), ("meta", document.meta)):
+    known = {"document": document.id, "text": document.text, "meta": document.meta}
+    if document.foreign:
+        known["labels"] = document.foreign.labels
+    for key, value in known.items():
         yield f"# {key} = {json.dumps(value, ensure_ascii=False)}"
+    for tokens_and_tags in _conll_sentences(document, tokens):
+        yield from (
+            "\t".join((re.sub(r"\s+", "_", token), *tags)) for token, *tags in tokens_and_tags
+        )
+        yield ""
+
+
+def _conll_sentences(
+    document: Document, tokens: TokenConfig
+) -> Iterator[Iterable[tuple[str, ...]]]:
+    """Token, outer tag and inner tag of each token, sentence by sentence."""
+    if document.foreign:
+        layers = split_layers(document.spans)
+        for sentence in document.foreign.tokens:
+            start, end = sentence[0][0], sentence[-1][1]
+            columns = [
+                spans_to_tags(sentence, [s for s in spans if start <= s.start and s.end <= end])[0]
+                for spans in layers.values()
+            ]
+            texts = [document.text[first:last] for first, last in sentence]
+            yield zip(texts, *columns, strict=True)
+        return
     sentences, _ = bound_sentences(document.text, document.spans)
     found = [_TOKENIZERS[tokens](document.text, start, end) for start, end in sentences]
     for row in sentence_rows(document, sentences, found)[0]:
         columns = [[TAG_NAMES[n] for n in row[column]] for column in TAG_COLUMNS.values()]
-        for token, *tags in zip(row["tokens"], *columns, strict=True):
-            yield "\t".join((re.sub(r"\s+", "_", token), *tags))
-        yield ""
+        yield zip(row["tokens"], *columns, strict=True)
 
 
 def _read_conll(path: str | Path) -> Iterator[Document]:
@@ -154,8 +185,8 @@ def _read_conll(path: str | Path) -> Iterator[Document]:
                     known[comment.group(1)] = json.loads(comment.group(2))
                 except ValueError:
                     raise DataError(f"{where}: JSON was wanted behind the =") from None
-            elif line:
-                rows.append((number, line.split("\t")))
+            else:
+                rows.append((number, line.split("\t") if line else []))
     if known:
         yield _conll_document(known, rows, name)
 
@@ -173,8 +204,12 @@ def _conll_document(
     document = document_from_dict(record, where)
     offsets: list[Offsets] = []
     tags: list[list[str]] = [[], []]
+    ends: list[int] = []  # of the sentences, in tokens
     end = 0
     for number, columns in rows:
+        if not columns:
+            ends.append(len(offsets))
+            continue
         where = f"{name}:{number}"
         if len(columns) != 1 + len(tags):
             raise DataError(f"{where}: token, outer tag and inner tag were wanted, parted by tabs")
@@ -186,6 +221,10 @@ def _conll_document(
             layer.append(tag)
     if document.text[end:].strip():
         raise DataError(f"{where}: the text goes on behind the last token; lines are missing")
+    if "labels" in known:
+        borders = sorted({0, *ends, len(offsets)})
+        sentences = tuple(tuple(offsets[first:last]) for first, last in pairwise(borders))
+        document = replace(document, foreign=Foreign(tuple(known["labels"]), sentences))
     return document.with_spans(span for layer in tags for span in tags_to_spans(offsets, layer))
 
 
@@ -244,6 +283,7 @@ def _to_spacy(document: Document, doc_type: Any, vocab: Any) -> Any:
             "id": document.id,
             "meta": document.meta,
             "origins": [[e.get("source"), e.get("score")] for e in record["entities"]],
+            "foreign": record.get("foreign"),
         }
     )
     return doc
@@ -258,7 +298,8 @@ def _spacy_words(document: Document) -> tuple[list[str], list[bool]]:
     starts = {span.start for span in document.spans}
     ends = {span.end for span in document.spans}
     borders = sorted(starts | ends)
-    tokens, _ = cut_tokens(text, tokenize(text), borders)
+    whole = [token for sentence in token_sentences(document) for token in sentence]
+    tokens, _ = cut_tokens(text, whole, borders)
     places = {0, len(text), *borders, *(place for token in tokens for place in token)}
     words: list[str] = []
     spaces: list[bool] = []
@@ -291,7 +332,8 @@ def _read_spacy(path: str | Path) -> Iterator[Document]:
             Span(span.start_char, span.end_char, span.label_, *origin)
             for span, origin in zip(doc.spans[_ALL_SPANS], known["origins"], strict=True)
         ]
-        yield Document(known["id"], doc.text, sort_spans(spans), known["meta"])
+        foreign = known["foreign"] and foreign_from_dict(known["foreign"], where)
+        yield Document(known["id"], doc.text, sort_spans(spans), known["meta"], foreign)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:
@@ -315,6 +357,7 @@ def _write_label_studio(documents: Iterable[Document], path: str | Path) -> int:
         stream.write("[")
         for count, document in enumerate(documents, start=1):
             check_document(document, f"{display_name(path)} (document {document.id})")
+            check_own(document, display_name(path))
             regions = spans_to_regions(document.text, document.spans)
             task = {
                 **document_to_task(document),

@@ -19,7 +19,7 @@ from annotate.errors import DataError
 
 MANIFEST = "manifest.json"
 FORMAT = "vipol-dataset-1"
-KEPT = frozenset({"source", "raw", "LICENSE"})
+KEPT = frozenset({"source", "raw", "private", "LICENSE"})
 """What a person may keep beside the built files; no build touches it."""
 
 _STAGING = ".vipol-build-"
@@ -60,7 +60,7 @@ def check_replaceable(folder: Path) -> None:
     """Raise DataError unless a build may write into `folder`.
 
     It may be missing, empty, or hold nothing but the files that its manifest lists and
-    `source/`, `raw/` and `LICENSE`.
+    `source/`, `raw/`, `private/` and `LICENSE`.
     """
     if not folder.exists():
         return

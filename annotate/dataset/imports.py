@@ -16,18 +16,21 @@ from annotate.dataset.sentences import (
     IMPORTED,
     TAG_COLUMNS,
     TokenConfig,
+    TokenData,
     TokenSentence,
     count_labels,
     find_tag_problem,
     label_set,
     layers_of,
+    sentences_to_documents,
     tag_names,
 )
 from annotate.dataset.split import SPLITS, Split
+from annotate.document import check_document
 from annotate.errors import DataError
 from annotate.files import open_input
 from annotate.scheme import LAYERS, Layer
-from annotate.tags import OUTSIDE
+from annotate.tags import OUTSIDE, tags_to_spans
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -124,7 +127,11 @@ def import_conll(
     was before.
     """
     _check_files(files)
-    found = {split: read_conll(files[split], columns) for split in SPLITS if split in files}
+    found = {
+        split: [_name_document(s, split) for s in read_conll(files[split], columns)]
+        for split in SPLITS
+        if split in files
+    }
     before = count_labels(sentence for part in found.values() for sentence in part)
     unused: tuple[str, ...] = ()
     dropped: Counter[str] = Counter()
@@ -146,6 +153,9 @@ def import_conll(
     tokens = [token for sentence in every for token in sentence.tokens]
     if config is None:
         config = "word" if any(map(_WORD.search, tokens)) else "syllable"
+    _check_layers(found, files)
+    for split, document in sentences_to_documents(TokenData(config, names, found)):
+        check_document(document, f"{files[split]} (document {document.id})")
     report = ImportReport(
         folder=folder,
         config=config,
@@ -227,6 +237,39 @@ def _check_labels(
                 f'write {missing[0]} = "{missing[0]}" to keep it, {missing[0]} = false to leave '
                 "it out"
             )
+
+
+def _name_document(sentence: TokenSentence, split: Split) -> TokenSentence:
+    """The sentence with a document named after the split: files of two splits may share a name."""
+    if sentence.document is None:
+        return sentence
+    return replace(sentence, document=f"{split}#{sentence.document.rpartition('#')[2]}")
+
+
+def _check_layers(
+    found: Mapping[Split, list[TokenSentence]], files: Mapping[Split, str | Path]
+) -> None:
+    """Raise DataError where an entity of the second column is not inside one of the first."""
+    for split, part in found.items():
+        for number, sentence in enumerate(part, start=1):
+            if sentence.inner is None:
+                continue
+            places = [(place, place + 1) for place in range(len(sentence.tokens))]
+            outer = tags_to_spans(places, sentence.tags)
+            for span in tags_to_spans(places, sentence.inner):
+                size = span.end - span.start
+                if not any(
+                    around.start <= span.start
+                    and span.end <= around.end
+                    and size < around.end - around.start
+                    for around in outer
+                ):
+                    mention = " ".join(sentence.tokens[span.start : span.end])
+                    raise DataError(
+                        f"{files[split]} (sentence {number}): {span.label} {mention!r} of the "
+                        "inner column is not inside a longer entity of the outer one; mend the "
+                        "file, or leave the inner column out"
+                    )
 
 
 def _hash_file(path: str | Path) -> str:

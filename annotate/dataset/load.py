@@ -1,54 +1,80 @@
 """A built dataset back as Documents."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotate.dataset.rows import CONFIGS, row_to_document
-from annotate.dataset.split import SPLITS
+from annotate.dataset.rows import CONFIGS, TOKEN_CONFIGS, row_to_document
+from annotate.dataset.sentences import (
+    ask_dataset,
+    list_configs,
+    list_splits,
+    load_token_data,
+    sentences_to_documents,
+)
+from annotate.dataset.split import SPLITS, Split
 from annotate.document import Document, check_document
-from annotate.errors import DataError, ServiceError
+from annotate.errors import DataError
 
 
 def load_documents(path: str | Path, split: str | None = None) -> list[Document]:
-    """The documents of a built dataset, of one split or of all (train, validation, test).
+    """The documents of a built or imported dataset, of one split or of all that it has.
 
     `path` is a folder or a name on the Hub (`ORG/NAME`). The inverse of `build_dataset`: ids,
-    texts, spans and meta are what went in. Rows are read as a stream, so that no copy goes into
-    the cache of `datasets`.
+    texts, spans and meta are what went in. The documents of an imported dataset have its labels
+    and tokens (`Document.foreign`). Rows are read as a stream, so that no copy goes into the
+    cache of `datasets`.
 
     Raises DataError for a folder that is no such dataset and for an unknown split, ServiceError
     where the Hub does not have it or does not answer.
     """
     if split is not None and split not in SPLITS:
         raise DataError(f"{path}: no split {split!r}; splits: {', '.join(SPLITS)}")
+    _check_path(path)
     documents: list[Document] = []
-    for name in (split,) if split else SPLITS:
-        for row in _read_rows(path, name):
-            document = row_to_document(row)
-            check_document(document, f"{path} (split {name}, document {document.id})")
-            documents.append(document)
+    for name, document in _read_parts(path, split):
+        check_document(document, f"{path} (split {name}, document {document.id})")
+        documents.append(document)
     return documents
+
+
+def has_split(path: str | Path, split: Split) -> bool:
+    """Whether a built or imported dataset has a split; of ours each has all three."""
+    _check_path(path)
+    configs = list_configs(path)
+    return CONFIGS[0] in configs or split in list_splits(path, configs[0])
+
+
+def _read_parts(path: str | Path, wanted: str | None) -> Iterator[tuple[Split, Document]]:
+    chosen = tuple(split for split in SPLITS if wanted in (None, split))
+    if _is_imported(path):
+        data = load_token_data(path, chosen[0] if wanted else None)
+        yield from sentences_to_documents(data)
+        return
+    for name in chosen:
+        for row in _read_rows(path, name):
+            yield name, row_to_document(row)
+
+
+def _is_imported(path: str | Path) -> bool:
+    """Whether a dataset has tokens but no configuration `documents`."""
+    configs = list_configs(path)
+    return CONFIGS[0] not in configs and any(config in configs for config in TOKEN_CONFIGS)
+
+
+def _check_path(path: str | Path) -> None:
+    if not Path(path).exists() and not _may_be_on_hub(str(path)):
+        raise DataError(f"{path}: no such folder; the folder that vipol build wrote was wanted")
+    if Path(path).is_file():
+        raise DataError(f"{path}: is a file; the folder of a built dataset was wanted")
 
 
 def _read_rows(path: str | Path, split: str) -> list[dict[str, Any]]:
     from datasets import load_dataset
 
-    folder = Path(path)
-    if not folder.exists() and not _may_be_on_hub(str(path)):
-        raise DataError(f"{path}: no such folder; the folder that vipol build wrote was wanted")
-    if folder.is_file():
-        raise DataError(f"{path}: is a file; the folder of a built dataset was wanted")
-    try:
-        rows = list(load_dataset(str(path), CONFIGS[0], split=split, streaming=True))
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        if folder.exists():
-            raise DataError(
-                f"{path}: not a dataset that vipol build wrote ({reason}); build it again"
-            ) from None
-        raise ServiceError(
-            f"{path}: no such folder, and the Hub did not give it ({reason})"
-        ) from None
+    rows: list[dict[str, Any]] = ask_dataset(
+        path, lambda name: list(load_dataset(name, CONFIGS[0], split=split, streaming=True))
+    )
     missing = {"id", "text", "entities"} - (rows[0].keys() if rows else set())
     if missing:
         raise DataError(

@@ -28,6 +28,7 @@ META_COLUMNS = (
     "licence",
     "genre",
     "annotator",
+    "decided_by",
     "guideline_version",
 )
 """Keys of `meta` that are columns of their own; the others are JSON in the column `meta`."""

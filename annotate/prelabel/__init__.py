@@ -1,7 +1,7 @@
 """Pre-labelling by rules and lexicons: a Document to its spans, in both layers."""
 
 from annotate.document import Document, Span, sort_spans
-from annotate.prelabel.acronym import find_defined
+from annotate.prelabel.acronym import find_defined, find_sources
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, build_chart
 from annotate.prelabel.date import find_dates
@@ -32,9 +32,9 @@ def find_candidates(chart: Chart) -> list[Candidate]:
     orgs = find_orgs(chart)
     positions = find_positions(chart)
     documents = find_documents(chart)
-    dates = _dates(chart)
+    dates = _dates(chart, documents)
     persons = find_persons(chart, [*orgs, *positions, *documents])
-    defined = find_defined(chart, [*orgs, *documents])
+    defined = [*find_defined(chart, [*orgs, *documents]), *find_sources(chart)]
     places = {(c.start, c.end) for c in defined}
     kept = [
         c
@@ -44,10 +44,13 @@ def find_candidates(chart: Chart) -> list[Candidate]:
     return [*kept, *defined]
 
 
-def _dates(chart: Chart) -> list[Candidate]:
+def _dates(chart: Chart, documents: list[Candidate]) -> list[Candidate]:
+    """All dates; four figures alone are none inside a document."""
+    inside = {k for document in documents for k in range(document.start, document.end)}
     found = []
     for start, end, rule in find_dates(chart):
         i, j = chart.first.get(start), chart.after.get(end)
-        if i is not None and j is not None:
-            found.append(Candidate(i, j, "DATE", rule))
+        if i is None or j is None or (i in inside and rule == "rule:date.bare-year"):
+            continue
+        found.append(Candidate(i, j, "DATE", rule))
     return found

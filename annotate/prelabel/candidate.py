@@ -1,10 +1,9 @@
 """What a rule proposes, in token numbers, before conflicts are resolved."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A labelled interval of tokens, end exclusive, with the rule that made it.
 
     `inner` holds what lies inside by the same rule (the body of a title).

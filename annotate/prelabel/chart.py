@@ -1,16 +1,49 @@
 """A text laid out for the rules: tokens, capitals and every lexicon entry found in it."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import compress, count
+from typing import TypeVar
 
-from annotate.prelabel.lexicon import Lexicon, has_case, load_lexicon
+from annotate.prelabel.lexicon import Lexicon, Match, has_capitals, load_lexicon
 from annotate.text import fold
-from annotate.tokens import SYLLABLE
+from annotate.tokens import read_syllables
 
-_TOKEN = re.compile(SYLLABLE.pattern.replace(r"|\S", r"|\n|\S"))
+R = TypeVar("R")
+
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
-_KEEP_ALL = frozenset({"head.field", "field"})
+_BREAK = re.compile(r"(?:(?<=[^\W_])|(?<=,))\n(?=[^\W_])")
+_PLACED = re.compile(
+    r"\n(?=(?:TỈNH|THÀNH PHỐ|HUYỆN|QUẬN|THỊ XÃ|THỊ TRẤN|XÃ|PHƯỜNG|ĐẶC KHU) (?!ỦY|UỶ))"
+)
+_SHORTEST_WRAPPED = 27
+_MANY_WRAPS = 5
+_KEEP_ALL = "head.field"
+_MARGIN = 64
+
+
+class Borders:
+    """Token numbers by offset: like a dict, but looked up in the sorted offsets themselves."""
+
+    def __init__(self, offsets: list[int], first_number: int) -> None:
+        self._offsets = offsets
+        self._first_number = first_number
+
+    def get(self, offset: int) -> int | None:
+        """The token number, or None where no token has its border at the offset."""
+        k = bisect_left(self._offsets, offset)
+        if k < len(self._offsets) and self._offsets[k] == offset:
+            return k + self._first_number
+        return None
+
+    def __getitem__(self, offset: int) -> int:
+        number = self.get(offset)
+        if number is None:
+            raise KeyError(offset)
+        return number
 
 
 @dataclass(slots=True)
@@ -18,9 +51,10 @@ class Chart:
     """Tokens of a text by number, and for each lexicon class where its entries begin and end.
 
     `hits[label][i]` is the token number after the longest entry of that class that begins at
-    token `i`. `first` gives the token that begins at an offset, `after` the token number after
-    the token that ends at one. Tokens are those of `annotate.tokens` over the folded text, and
-    line breaks.
+    token `i`. `capitals` says which tokens begin with a capital, `names` which of these are words;
+    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit.
+    `first` gives the token that begins at an offset, `after` the token number after the token that
+    ends at one. Tokens are those of `annotate.tokens` over the folded text, and line breaks.
     """
 
     text: str
@@ -32,33 +66,58 @@ class Chart:
     lexicon: Lexicon
     every: dict[str, dict[int, list[int]]]
     capitals: list[bool]
+    capital_numbers: list[int]
     names: list[bool]
     numbers: list[int]
-    first: dict[int, int]
-    after: dict[int, int]
+    first: Borders
+    after: Borders
     shouting: set[int] = field(default_factory=set)
     places: dict[int, int] = field(default_factory=dict)
     inside_places: set[int] = field(default_factory=set)
     bodies: dict[int, tuple[int, str]] = field(default_factory=dict)
+    word: Callable[[int], str] = field(init=False)
+    """Folded token `i`; empty outside the text."""
+    is_capital: Callable[[int], bool] = field(init=False)
+    """Whether token `i` begins with a capital letter."""
+    is_name: Callable[[int], bool] = field(init=False)
+    """Whether token `i` may be part of a proper name: letters and digits after a capital."""
+
+    def __post_init__(self) -> None:
+        # Rules ask for tokens a little before and behind the text too. With a margin at the end,
+        # which a negative number also finds, a list answers by itself: three times as fast as a
+        # method that looks at the bounds.
+        self.word = [*self.words, *[""] * _MARGIN].__getitem__
+        self.is_capital = [*self.capitals, *[False] * _MARGIN].__getitem__
+        self.is_name = [*self.names, *[False] * _MARGIN].__getitem__
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def where(self, words: Set[str]) -> list[int]:
+        """Numbers of the tokens that are one of these folded words."""
+        return list(compress(count(), map(words.__contains__, self.words)))
+
+    def by_token(self, readers: Sequence[tuple[R, Sequence[str]]]) -> dict[int, list[R]]:
+        """By token, the readers of which a class has an entry that begins there, in their order.
+
+        `readers` are pairs of a reader and its classes.
+        """
+        table: dict[int, list[R]] = {}
+        for reader, labels in readers:
+            for label in labels:
+                for i in self.hits[label]:
+                    known = table.setdefault(i, [])
+                    if not known or known[-1] != reader:
+                        known.append(reader)
+        return table
 
     def at(self, label: str, i: int) -> int:
         """Token number after the longest entry of the class at token `i`; 0 for none."""
         return self.hits[label].get(i, 0)
 
-    def word(self, i: int) -> str:
-        """Folded token `i`; empty outside the text."""
-        return self.words[i] if 0 <= i < len(self.words) else ""
-
-    def is_capital(self, i: int) -> bool:
-        """Whether token `i` begins with a capital letter."""
-        return 0 <= i < len(self.capitals) and self.capitals[i]
-
-    def is_name(self, i: int) -> bool:
-        """Whether token `i` may be part of a proper name: letters and digits after a capital."""
-        return 0 <= i < len(self.names) and self.names[i]
+    def is_upper(self, i: int) -> bool:
+        """Whether token `i` is written in capitals all through."""
+        return 0 <= i < len(self.words) and self.text[self.starts[i] : self.ends[i]].isupper()
 
     def is_joined(self, i: int) -> bool:
         """Whether nothing stands between token `i - 1` and token `i`."""
@@ -74,10 +133,10 @@ class Chart:
 
     def is_phrase(self, label: str, i: int, j: int) -> bool:
         """Whether tokens `i` to `j` (exclusive), or a shorter run from `i`, are in a word class."""
-        known = self.lexicon.words[label]
-        if i < 0:
+        if self.word(i) not in self.lexicon.first_words[label]:
             return False
-        return any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
+        known = self.lexicon.words[label]
+        return i >= 0 and any(" ".join(self.words[i:end]) in known for end in range(j, i, -1))
 
     def place_end(self, i: int) -> int:
         """Token number after the longest named place at token `i`; 0 for none."""
@@ -96,30 +155,36 @@ def folded_words(words: str) -> frozenset[str]:
 def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     """The chart of a text. Linear in the length of the text but for nested entries."""
     lexicon = lexicon or load_lexicon()
-    folded = fold(text)
-    spans = [match.span() for match in _TOKEN.finditer(folded)]
-    starts = [start for start, _ in spans]
-    ends = [end for _, end in spans]
-    words = [folded[start:end] for start, end in spans]
-    first = {start: number for number, start in enumerate(starts)}
-    after = {end: number for number, end in enumerate(ends, start=1)}
+    joined = join_wrapped(text)
+    folded = fold(joined)
+    words, starts, ends, capitals, numbers = read_syllables(joined, folded)
     hits: dict[str, dict[int, int]] = {label: {} for label in lexicon.classes}
-    every: dict[str, dict[int, list[int]]] = {label: {} for label in _KEEP_ALL}
-    for last, (length, found) in lexicon.automaton.iter(folded):
-        i = first.get(last + 1 - length)
-        j = after.get(last + 1)
-        if i is None or j is None:
+    every: dict[int, list[int]] = {}
+    j = 0
+    last: int
+    match: Match
+    for last, match in lexicon.automaton.iter(folded):  # in the order of their ends
+        length, tokens, plain, cased = match
+        while ends[j] <= last:
+            j += 1
+        if ends[j] != last + 1:
             continue
-        for label, case, natural in found:
-            if case == "any" or has_case(text, starts[i], last + 1, natural, case):
-                table = hits[label]
-                if table.get(i, 0) < j:
-                    table[i] = j
-                if label in _KEEP_ALL:
-                    every[label].setdefault(i, []).append(j)
-    capitals = [text[start].isupper() for start in starts]
-    names = [capital and word.isalnum() for capital, word in zip(capitals, words, strict=True)]
-    numbers = [i for i, word in enumerate(words) if word[0].isdigit()]
+        after = j + 1
+        i = after - tokens
+        start = last + 1 - length
+        if i < 0 or starts[i] != start:
+            continue
+        for label in plain:
+            hits[label][i] = after
+        for wanted in cased:
+            if has_capitals(text, start, wanted):
+                hits[wanted[0]][i] = after
+        if _KEEP_ALL in plain:
+            every.setdefault(i, []).append(after)
+    capital_numbers = list(compress(count(), capitals))
+    names = [False] * len(words)
+    for i in capital_numbers:
+        names[i] = words[i].isalnum()
     chart = Chart(
         text,
         folded,
@@ -128,21 +193,59 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         ends,
         hits,
         lexicon,
-        every,
+        {_KEEP_ALL: every},
         capitals,
+        capital_numbers,
         names,
         numbers,
-        first,
-        after,
+        Borders(starts, 0),
+        Borders(ends, 1),
     )
     chart.shouting = _find_shouting(chart)
-    for label in _PLACES:
-        for i, j in hits[label].items():
-            if chart.places.get(i, 0) < j:
-                chart.places[i] = j
-            if label != "region":
-                chart.inside_places.update(range(i + 1, j))
+    _find_places(chart)
     return chart
+
+
+def join_wrapped(text: str) -> str:
+    """The text with a space for each line break that only wraps a line.
+
+    Those are the breaks inside a sentence, behind a letter, digit or comma and before a small
+    letter; the breaks before a capital at either end of a line that is wrapped so, or anywhere in a
+    text that is; and in the head of an official document the break between a body and its place.
+    """
+    breaks = [match.start() for match in _BREAK.finditer(text)]
+    small = {i for i in breaks if text[i + 1].islower()}
+    wraps = set(small)
+    if small:
+        for i in breaks:
+            start = text.rfind("\n", 0, i)
+            if i - start > _SHORTEST_WRAPPED and (
+                len(small) > _MANY_WRAPS or start in small or text.find("\n", i + 1) in small
+            ):
+                wraps.add(i)
+    for match in _PLACED.finditer(text):
+        i = match.start()
+        end = text.find("\n", i + 1)
+        body = text[text.rfind("\n", 0, i) + 1 : i]
+        place = text[i + 1 : end if end > 0 else len(text)]
+        if " " in body.strip() and body[-1].isalpha() and (body + place).isupper():
+            wraps.add(i)
+    pieces: list[str] = []
+    start = 0
+    for i in sorted(wraps):
+        pieces += (text[start:i], " ")
+        start = i + 1
+    return "".join([*pieces, text[start:]])
+
+
+def _find_places(chart: Chart) -> None:
+    places, inside = chart.places, chart.inside_places
+    for label in _PLACES:
+        for i, j in chart.hits[label].items():
+            if places.get(i, 0) < j:
+                places[i] = j
+            if j > i + 1 and label != "region":
+                inside.update(range(i + 1, j))
 
 
 def _find_shouting(chart: Chart) -> set[int]:

@@ -8,6 +8,7 @@ from annotate.prelabel.chart import Chart, folded_words
 _D = r"(?:3[01]|[12]\d|0?[1-9])(?!\d)"
 _M = r"(?:1[0-2]|0?[1-9])(?!\d)"
 _Y = r"(?:1[0-9]|20)\d\d"
+_NEAR = r"(?:19|20)\d\d"
 _SEP = r"[/.-]"
 _TO = r"\s?(?:-|đến hết|đến|tới)\s?"
 _WEEKDAY = r"(?:thứ\s(?:hai|ba|tư|năm|sáu|bảy|[2-7])|chủ\snhật)"
@@ -22,7 +23,7 @@ _PART = (
 _YEAR = rf"{_Y}(?![\d.,/%-]*\d)(?!\s?(?:đồng|người|tỷ|tỉ|triệu|ha|km|m2|hộ|usd|đảng viên|đại biểu))"
 
 _DAY_OF = (
-    rf"{_D}\s?(?:tháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y})?"
+    rf"{_D}\s?(?:tháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}(?!\d)|\s{_NEAR}(?=\s\d\d?:)|\s{_NEAR}(?!\d|\s\w))?"
     rf"|{_SEP}\s?{_M}(?:\s?{_SEP}\s?{_Y})?)(?:\snăm\s{_Y})?"
 )
 _MONTH_OF = rf"{_M}(?:\s?{_SEP}\s?{_Y}|,?\snăm\s{_Y})?(?!\d)"
@@ -60,10 +61,14 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         rf"|{_D}\s?-\s?{_D}[/.]{_M}(?:[/.]{_Y})?(?!\d)",
     ),
     ("date", rf"{_FULL}(?:\sâm lịch)?"),
-    ("day-month", rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y})?(?!\d)"),
+    (
+        "day-month",
+        rf"{_D}\stháng\s{_M}(?:{_SEP}{_Y}|,?\snăm\s{_Y}|,\s{_NEAR}|\s{_NEAR}(?=\s\d\d?:)|\s{_NEAR}(?!\s\w))?(?!\d)",
+    ),
+    ("iso", rf"{_NEAR}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])(?!\d)"),
     (
         "month",
-        rf"(?:{_PART}\s)?tháng\s(?:{_MONTH_OF}|giêng|chạp|{_MONTH_NAME}\snăm\s{_Y})"
+        rf"(?:{_PART}\s)?tháng\s(?:{_MONTH_OF}|giêng|chạp|{_MONTH_NAME}(?:\snăm)?\s{_Y})"
         rf"(?:\sâm lịch)?",
     ),
     ("from-day", rf"(?<=từ\s){_D}\s?(?:đến|tới|-)\s?{_DAY_OF}"),
@@ -98,14 +103,25 @@ _BARE_CUE = re.compile(
 )
 _NOT_DATE_AFTER = re.compile(
     r"\s?(?:phiếu|đại biểu|xã|huyện|tỉnh|số|dân số|diện tích|phần|người|thành viên|ủy viên|đồng chí"
-    r"|đơn vị|hộ|điểm|vụ|trường|giờ|%|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
+    r"|đơn vị|hộ|điểm|vụ|trường|giờ(?! việt nam| địa phương| hà nội)|%"
+    r"|tỉ|triệu|ngày|nghìn|mũi|tiêu chí|cơ sở|chi bộ|đảng bộ|bộ"
     r"|ngành|km|m\b)"
 )
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
 _BARE_YEAR = re.compile(rf"(?<![\w/.,-]){_Y}(?![\w/%]|[.,-]\d)")
 _YEAR_CUE = re.compile(
-    r"(?:từ|đến|tới|trước|sau|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|hè|thu|xuân|đông"
+    r"(?:từ|đến|tới|trước|sau|sn|sinh|trong|đầu|cuối|giữa|hè|tết|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa"
+    r"|thu|xuân|đông"
     r"|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$"
+)
+_COUNT_BEFORE = re.compile(
+    r"(?:(?<!\w)(?:số|hơn|gần|khoảng|đạt|có|trên|dưới|với|được|thêm|còn|tổng|gồm|cả|là|lên|xuống|hiệu|thoại|của"
+    r"|và|bằng|tại|thu|bán|mất|đủ|chừng|ước|trong|cho|đường|nhà|mã|hotline|cao|dài|rộng|nặng)"
+    r"|[^\w)\s])\s?$|^$"
+)
+_YEAR_AFTER = re.compile(
+    r"\s*(?:$|[.,;:)!?\"'\n]|-\s|(?:và|đến|tới|của|với|tại|ở|đã|được|là|do|sẽ|theo|để|khi|vẫn|này|về|bằng|cũng"
+    r"|thì|mà|nhưng|như|trở|so|trong|cho|nhằm|khép|diễn|vừa|đang|từ)\s)"
 )
 _YEAR_LIST = re.compile(rf"(?:,\s|\svà\s)({_Y})(?![\w/%]|[.,-]\d)")
 _DAY_LIST = re.compile(rf"(?:,\s|\svà\s)({_DAY_OF}|{_D}(?=(?:,\s|\svà\s){_D}))(?!\d)")
@@ -115,8 +131,9 @@ def find_dates(chart: Chart) -> Iterator[tuple[int, int, str]]:
     """Start and end, in code points, of every date with the name of its rule."""
     folded = chart.folded
     last = 0
-    for at, word in zip(chart.starts, chart.words, strict=True):
-        if at < last or not (word[0].isdigit() or word in _FIRST_WORDS):
+    for i in sorted(chart.numbers + chart.where(_FIRST_WORDS)):
+        at = chart.starts[i]
+        if at < last:
             continue
         match = _FOUND.match(folded, at)
         if not match:
@@ -139,8 +156,15 @@ def find_dates(chart: Chart) -> Iterator[tuple[int, int, str]]:
         elif match := _BARE_YEAR.match(folded, at):
             before = folded[max(0, at - 16) : at]
             bracketed = before.endswith("(") and folded[match.end() : match.end() + 1] == ")"
-            if bracketed or _YEAR_CUE.search(before):
+            if bracketed or _YEAR_CUE.search(before) or _stands_alone(folded, match, before):
                 yield match.start(), match.end(), "rule:date.bare-year"
+
+
+def _stands_alone(folded: str, match: "re.Match[str]", before: str) -> bool:
+    """Whether four figures that no word counts with are a year: `Lễ hội Hà Nội 2024 khép lại`."""
+    if not 1900 <= int(match.group()) < 2100 or _COUNT_BEFORE.search(before):
+        return False
+    return bool(_YEAR_AFTER.match(folded, match.end()))
 
 
 def _is_bare_date(folded: str, match: "re.Match[str]") -> bool:
@@ -152,6 +176,9 @@ def _is_bare_date(folded: str, match: "re.Match[str]") -> bool:
     if before.endswith("(") and after in (")", ",", ";"):
         return True
     if after == ")" and _DATELINE.search(before):
+        return True
+    padded = re.fullmatch(r"0\d[/-]\d\d|\d\d[/-]0\d", match.group())
+    if padded and before.endswith(" là "):
         return True
     return match.group().endswith("lịch") or bool(_BARE_CUE.search(before))
 

@@ -20,6 +20,9 @@ _TIGHT_SYMBOL = re.compile(
     r"(?<![\w/-])\d+[a-z]?(?:/\d{4})?"
     r"(?:-[a-zđ]{1,6}/[a-zđ]{1,10}(?:-[a-zđ]+)*|/[a-zđ]{2,12}\d{0,2}(?:-[a-zđ&]+)*)(?![\w/])"
 )
+_SPACED_SYMBOL = re.compile(
+    r"\d+[a-z]?(?:\s?-\s?|\s)[a-zđ]{2,6}\s?/\s?[a-zđ]{1,10}(?:-[a-zđ]+)*(?![\w/])"
+)
 _TERM = r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
 _WORD_NUMBER = r"nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?"
 _ORDINAL = (
@@ -30,13 +33,14 @@ _CONGRESS = re.compile(
     rf"\s(?:của\s)?(?:các\s)?đại hội(?:\sđại biểu)?(?:\stoàn quốc)?(?P<ordinal>\s{_ORDINAL})?"
 )
 _ORDINAL_AT = re.compile(rf"\s{_ORDINAL}")
+_NATION = " toàn quốc"
 _TERM_AT = re.compile(_TERM)
 _PLENUM = re.compile(
     r"\s(?:(?:hội nghị\s)?(?:trung ương|tw|t\.ư|tư)|hntw|hntư)\s(?:lần thứ\s)?"
     rf"(?:\d{{1,2}}|[ivx]+|{_WORD_NUMBER})(?![\w/-])(?:{_TERM})?"
 )
 _CONFERENCE = re.compile(rf"\shội nghị\s{_ORDINAL}")
-_YEAR_AT = re.compile(r",?\s(năm\s)?((?:19|20)\d\d)(?![\w/-])")
+_YEAR_AT = re.compile(r",?\s(năm\s)?((?:1[0-9]|20)\d\d)(?![\w/-])")
 _AMENDED = re.compile(
     r"\s\((?:sửa đổi|bổ sung|sửa đổi,? bổ sung|mới|sửa đổi năm \d{4})(?:[^()\n]{0,20})?\)"
 )
@@ -44,13 +48,15 @@ _PART = re.compile(
     r"(?:(?:các\s)?(?:điểm\s[a-zđ](?:,\s[a-zđ]){0,6}(?:\svà\s[a-zđ])?,?\s)?"
     r"(?:(?:các\s)?khoản\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:khoản\s)?\d+[a-z]?){0,8},?\s)?"
     r"(?:các\s)?điều\s\d+[a-z]?(?:(?:,\s|\svà\s)(?:điều\s)?\d+[a-z]?){0,8}"
-    r"|chương\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)(?:,?\s(?:của\s|trong\s)?)"
+    r"(?:,?\s(?:các\s)?khoản\s\d+[a-z]?)?(?:,?\s(?:các\s)?điểm\s[a-zđ])?"
+    r"|(?:chương|mục|phần|phụ lục)\s[ivx\d]+|(?:các\s)?khoản\s\d+(?:\svà\s\d+)?)"
+    r"(?:,?\s(?:của\s|trong\s|-\s)?)"
 )
 _COUNTED = re.compile(
     r"\s(?:năm|tháng|ngày|đồng|người|văn|nghị|quyết|tỉ|triệu|xã|huyện|điểm|nội|vấn|trường|tổ|cá|dự|vụ"
     r"|bộ|luật|hồ|cán|lần|nhóm|chương|nhiệm|điều|đơn|cơ|mục|giải|tiêu|phần|bước|giai|hộ|khu|công)"
 )
-_PART_WORDS = frozenset({"các", "điểm", "khoản", "điều", "chương"})
+_PART_WORDS = frozenset({"các", "điểm", "khoản", "điều", "chương", "mục", "phần", "phụ"})
 _QUOTE = re.compile(r"\s?([“\"«])")
 _HEADS = (
     "doc.type",
@@ -60,6 +66,7 @@ _HEADS = (
     "work",
     "treaty.acronym",
 )
+_TITLED = frozenset({"chỉ", "lời", "đề"})
 _CLOSE = {"“": "”", '"': '"', "«": "»"}
 _LONGEST_TITLE = 200
 _AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
@@ -94,6 +101,8 @@ class _Finder:
             self.read(i)
         for i in chart.numbers:
             match = _TIGHT_SYMBOL.match(self.folded, chart.starts[i])
+            if match is None and chart.word(i - 1 - (chart.word(i - 1) == ":")) == "số":
+                match = _SPACED_SYMBOL.match(self.folded, chart.starts[i])
             if match and self.symbol_has_capitals(match.start(), match.end()):
                 self.found.append((match.start(), match.end(), "document.symbol"))
         self.parts()
@@ -134,6 +143,10 @@ class _Finder:
         if more := chart.at("doc.type", token):
             token, at = more, self.end_of(more)
         match = _NUMBERED.match(self.folded, at)
+        spaced = _SPACED_SYMBOL.match(self.folded, match.start(1)) if match else None
+        if match and spaced and self.symbol_has_capitals(spaced.start(), spaced.end()):
+            end = self.trim_symbol(match.start(1), match.end(1))
+            return max(spaced.end(), end), "document.numbered"
         if match:
             number = match.group(1)
             if head in ("luật", "bộ luật", "hiến pháp") and "/" not in number:
@@ -157,7 +170,7 @@ class _Finder:
 
     def plain_number_fits(self, i: int, at: int, match: "re.Match[str]", head: str) -> bool:
         """Whether a mere number behind a type word is its number: `Nghị quyết số 18`."""
-        if head in _SHORT_TYPES:
+        if head in _SHORT_TYPES or (head == "đơn" and "số" not in match.group()):
             return False
         after = self.folded[match.end() : match.end() + 14]
         if "số" in match.group():
@@ -209,7 +222,8 @@ class _Finder:
             return max(end, with_body if self.is_party(end) else 0), "document.congress"
         if with_body == end:
             return 0, ""
-        if ordinal := _ORDINAL_AT.match(self.folded, with_body):
+        nation = with_body + len(_NATION) * self.folded.startswith(_NATION, with_body)
+        if ordinal := _ORDINAL_AT.match(self.folded, nation):
             return ordinal.end(), "document.congress"
         if term := _TERM_AT.match(self.folded, with_body):
             return self.balance(with_body, term.end()), "document.congress"
@@ -268,6 +282,8 @@ class _Finder:
         amending = _AMENDING.match(self.folded, offset + 1)
         if amending:
             token = self.token_at.get(amending.end())
+            if token is not None and chart.word(token) == "các":
+                return self.listed_laws(token), "document.statute"
             if token is not None and chart.word(token) in ("luật", "bộ", "pháp"):
                 end, _ = self.statute(token)
                 while end and (joined := _AND_LAW.match(self.folded, end)):
@@ -288,10 +304,16 @@ class _Finder:
             and is_name_word(chart, head)
             and not chart.in_class("law.not-name", head)
         ):
-            end = self.end_of(self.open_name(head))
+            name = self.open_name(head)
+            if phrase == "pháp lệnh":
+                name = max(name, self.subject_end(head))
+            end = self.end_of(name)
         elif chart.is_capital(i) and chart.word(head) == "về":
             about = self.about(head)
             end = self.end_of(about) if about else 0
+        elif phrase == "pháp lệnh" and chart.is_capital(i) and not chart.in_class("stop", head):
+            about = self.subject_end(head)
+            end = self.end_of(about) if about > head + 1 else 0
         if not end:
             return 0, ""
         end = self.amended(end)
@@ -299,6 +321,18 @@ class _Finder:
         if number:
             return number.end(), "document.statute"
         return self.year(end), "document.statute"
+
+    def listed_laws(self, token: int) -> int:
+        """End of `các Luật liên quan đến ...` behind `sửa đổi, bổ sung một số điều của`."""
+        chart = self.chart
+        j = token + 1
+        while (
+            j < token + 20
+            and chart.word(j).isalpha()
+            and chart.word(j) not in ("ngày", "năm", "số")
+        ):
+            j += 1
+        return self.end_of(j)
 
     def more_name(self, token: int) -> int:
         """Extends the name of a statute over `và` with another known field."""
@@ -329,6 +363,7 @@ class _Finder:
                 and j + 1 < len(chart)
                 and is_name_word(chart, j + 1)
                 and not chart.at("title", j + 1)
+                and not chart.at("doc.type", j + 1)
             ):
                 if word == "của" and not find_body(chart, j + 1)[0]:
                     break
@@ -374,6 +409,8 @@ class _Finder:
         chart = self.chart
         capital = chart.is_capital(i)
         known = chart.at("treaty", head)
+        if known == head + 2 and chart.words[head:known] == ["hợp", "tác"]:
+            known = 0
         if known and (capital or chart.is_capital(head)):
             return known
         if acronym := chart.at("treaty.acronym", head):
@@ -391,7 +428,8 @@ class _Finder:
         if is_name_word(chart, head):
             return find_body(chart, head)[0] or self.open_name(head)
         if chart.is_phrase("treaty.subject", head, head + 3):
-            return self.subject_end(head)
+            end = self.subject_end(head)
+            return 0 if chart.words[head:end] == ["hợp", "tác"] else end
         return 0
 
     def about(self, token: int) -> int:
@@ -458,7 +496,7 @@ class _Finder:
 
     def work(self, i: int) -> tuple[int, str]:
         chart = self.chart
-        token = chart.at("work", i)
+        token = chart.at("work", i) or (chart.at("doc.type", i) if chart.word(i) in _TITLED else 0)
         if not token:
             return 0, ""
         match = _QUOTE.match(chart.text, self.end_of(token))
@@ -475,8 +513,9 @@ class _Finder:
         for start, end, _ in self.found:
             by_start[start] = max(by_start.get(start, 0), end)
         last = -1
-        for start, word in zip(self.chart.starts, self.chart.words, strict=True):
-            if start < last or word not in _PART_WORDS:
+        for i in self.chart.where(_PART_WORDS):
+            start = self.chart.starts[i]
+            if start < last:
                 continue
             match = _PART.match(self.folded, start)
             if not match:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from annotate.errors import DataError
 from annotate.text import fold, fold_look_alikes
+from annotate.tokens import SYLLABLE
 
 FOLDER = Path(__file__).parent / "lexicons"
 
@@ -45,10 +46,12 @@ WORD_CLASSES = frozenset(
         "plural",
         "outside",
         "not-name",
+        "opens-word",
         "byline.not-name",
         "compound",
         "doc.rarely-numbered",
         "generic.after",
+        "given",
         "generic.before",
         "head.firm",
         "head.numbered",
@@ -126,46 +129,82 @@ def read_lexicons(folder: Path = FOLDER) -> list[Entry]:
     return [entry for path in sorted(folder.glob("*.txt")) for entry in read_lexicon(path)]
 
 
-def has_case(text: str, start: int, end: int, entry: str, case: Case) -> bool:
-    """Whether `text[start:end]` has the capitals that `case` wants of the entry."""
-    if case == "any":
-        return True
-    if case == "exact":
-        return fold_look_alikes(text[start:end]) == entry
+class Match(NamedTuple):
+    """What an entry that the automaton found stands for.
+
+    length: in code points. tokens: how many tokens of a chart it is. plain: the classes it is in
+    whatever its capitals; cased: those that want capitals.
+    """
+
+    length: int
+    tokens: int
+    plain: tuple[str, ...]
+    cased: tuple["Cased", ...]
+
+    def classes(self, text: str, start: int) -> list[str]:
+        """The classes of the match that begins at `start` of the text, by its capitals."""
+        return [*self.plain, *(c.label for c in self.cased if has_capitals(text, start, c))]
+
+
+class Cased(NamedTuple):
+    """A class that wants capitals: at the start, at another place (0 for none), or everywhere as
+    in `exact` (empty for none)."""
+
+    label: str
+    first: bool
+    other: int
+    exact: str
+
+
+def has_capitals(text: str, start: int, cased: Cased) -> bool:
+    """Whether the mention that begins at `start` has the capitals that a class wants."""
+    _, first, other, exact = cased
+    if exact:
+        return (
+            text.startswith(exact, start)
+            or fold_look_alikes(text[start : start + len(exact)]) == exact
+        )
+    return (not first or text[start].isupper()) and (not other or text[start + other].isupper())
+
+
+def wanted_capitals(label: str, entry: str, case: Case) -> Cased:
+    """The capitals that `case` wants of the mentions of an entry."""
+    if case in ("any", "exact"):
+        return Cased(label, False, 0, fold_look_alikes(entry) if case == "exact" else "")
     if case == "first":
-        return text[start].isupper()
-    last = text.rfind(" ", start, end) + 1
-    return _same_case(text[start], entry[0]) and (
-        last <= start or _same_case(text[last], entry[entry.rfind(" ") + 1])
-    )
-
-
-def _same_case(found: str, wanted: str) -> bool:
-    return found.isupper() or not wanted.isupper()
+        return Cased(label, True, 0, "")
+    last = entry.rfind(" ") + 1
+    return Cased(label, entry[0].isupper(), last if entry[last].isupper() else 0, "")
 
 
 class Lexicon:
-    """All entries, compiled: an Aho-Corasick automaton over folded keys, and sets of words."""
+    """All entries, compiled: an Aho-Corasick automaton over folded keys that holds a `Match` for
+    each, and sets of words."""
 
     def __init__(self, entries: list[Entry]) -> None:
         import ahocorasick
 
-        self.words: dict[str, frozenset[str]] = {}
         words: dict[str, set[str]] = {label: set() for label in WORD_CLASSES}
-        keys: dict[str, dict[tuple[str, Case, str], None]] = {}
+        keys: dict[str, dict[Cased, None]] = {}
         for entry in entries:
             key = fold(entry.text)
             if entry.label in WORD_CLASSES:
                 words[entry.label].add(key)
                 continue
             case = CASE_OF_CLASS.get(entry.label, "any")
-            natural = fold_look_alikes(entry.text) if case in ("exact", "name") else ""
-            keys.setdefault(key, {})[entry.label, case, natural] = None
+            keys.setdefault(key, {})[wanted_capitals(entry.label, entry.text, case)] = None
         self.words = {label: frozenset(group) for label, group in words.items()}
-        self.classes = sorted({label for found in keys.values() for label, _, _ in found})
+        self.first_words = {
+            label: frozenset(entry.split(" ")[0] for entry in group)
+            for label, group in words.items()
+        }
+        self.classes = sorted({cased.label for found in keys.values() for cased in found})
         self.automaton: Any = ahocorasick.Automaton()
         for key, found in keys.items():
-            self.automaton.add_word(key, (len(key), tuple(found)))
+            plain = tuple(c.label for c in found if not (c.first or c.other or c.exact))
+            cased = tuple(c for c in found if c.first or c.other or c.exact)
+            match = Match(len(key), len(SYLLABLE.findall(key)), plain, cased)
+            self.automaton.add_word(key, match)
         self.automaton.make_automaton()
 
 

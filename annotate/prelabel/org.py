@@ -1,6 +1,7 @@
 """ORG: named bodies, from their head word over field, place and parent body."""
 
 import re
+from collections.abc import Callable, Sequence
 
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
@@ -18,28 +19,20 @@ from annotate.prelabel.place import (
 Body = tuple[int, str]
 """Token number after a body, and the rule that found it; a rule in `org.alone` needs context."""
 
+Reader = Callable[[Chart, int], Body]
+
 _NONE: Body = (0, "")
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
 _LONGEST_PARENT = 40
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
-_STARTS = (
-    "body",
-    "body.acronym",
-    "body.capital",
-    "head.field",
-    "head.place",
-    "head.party",
-    "head.organ",
-    "head.alone",
-    "centre",
-    "party",
-)
 _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
 _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm quỹ")
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
+_REACHING = folded_words("hội hiệp liên quỹ trung trường công hợp đoàn câu nhà bảo tổng xí ủy")
+_SUBJECT_HEADS = folded_words("ban tiểu tổ hội ủy")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
@@ -47,9 +40,11 @@ _CENTRE_BEFORE = folded_words(
     "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
 _CENTRE_VERBS = folded_words(
-    "đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao chỉ ban quyết"
+    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao "
+    "chỉ ban quyết"
 )
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
+_NUMBERS_NOT = folded_words("tháng năm ngày quý thứ khóa số lần kỳ điều khoản")
 _PARTY_CONTINUES = folded_words("viên bộ ủy đoàn phí tính phái tịch sâm cử vụ")
 
 
@@ -62,7 +57,7 @@ def find_body(chart: Chart, i: int) -> Body:
     return chart.bodies.get(i, _NONE)
 
 
-def _find_body(chart: Chart, i: int) -> Body:
+def _find_body(chart: Chart, i: int, readers: Sequence[Reader]) -> Body:
     best = _NONE
     compound = chart.at("head.compound", i)
     shouting = i in chart.shouting
@@ -72,14 +67,8 @@ def _find_body(chart: Chart, i: int) -> Body:
             return _named_body(chart, i)
     if (shouting or not chart.is_capital(i)) and is_compound(chart, i):
         return _NONE
-    for body in (
-        _named_body(chart, i),
-        _party_body(chart, i),
-        _organ(chart, i),
-        _placed_body(chart, i),
-        _NONE if chart.at("body", i) else _field_body(chart, i),
-        _short_form(chart, i),
-    ):
+    for reader in readers:
+        body = reader(chart, i)
         if body[0] > best[0]:
             best = body
     if best[0] and (more := _region(chart, best[0])):
@@ -149,22 +138,28 @@ def _party_body(chart: Chart, i: int) -> Body:
     head = chart.at("head.party", i)
     if not head:
         return _NONE
-    at = head
-    if chart.word(at) == "đảng" and chart.at("head.party", at + 0) > at + 1:
-        pass
+    at = _provisional(chart, head)
     if chart.word(at) == "cơ" and chart.word(at + 1) == "quan":
         at += 2
-    end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
     if chart.word(i) == "khối" and not chart.is_capital(i):
-        return _NONE
+        end = chart.at("field", at)
+        return (end, "org.party") if end == at + 1 and chart.is_upper(at) else _NONE
+    end = _parent(chart, at) or chart.place_end(at) or _party_field(chart, i, at)
     if not end and chart.is_capital(at) and chart.word(at) != "đảng":
         end = proper_place(chart, at) if chart.word(i) in _LOCAL_PARTY else 0
     if not end and at == head:
         return _NONE
+    if not end and chart.word(head) == "lâm":
+        return (head, "org.alone") if chart.is_capital(i) else _NONE
     if not end:
         return (at, "org.party") if chart.is_capital(i) else _NONE
     end = _tail(chart, end)
     return _if_named(chart, i, at, end, "org.party")
+
+
+def _provisional(chart: Chart, at: int) -> int:
+    """Token number after `lâm thời` between a committee and its place, or `at`."""
+    return at + 2 if chart.word(at) == "lâm" and chart.word(at + 1) == "thời" else at
 
 
 def _party_field(chart: Chart, i: int, at: int) -> int:
@@ -195,12 +190,12 @@ def _if_named(chart: Chart, i: int, at: int, end: int, rule: str) -> Body:
 
 def _organ(chart: Chart, i: int) -> Body:
     head = chart.at("head.organ", i)
-    if not head:
+    if not head or (chart.word(i) == "cơ" and not chart.is_capital(i)):
         return _NONE
     centre = chart.at("centre", head)
     named = chart.at("body", head)
     if named > centre:
-        return (named, "org.organ")
+        return (find_unit(chart, named) or named, "org.organ")
     if centre and chart.word(i) not in ("trung", "cơ"):
         parent, rule = find_body(chart, centre)
         if parent and rule != "org.alone":
@@ -227,6 +222,8 @@ def _placed_body(chart: Chart, i: int) -> Body:
     end = centre or _parent(chart, head)
     if not end and chart.place_end(head):
         end = named_place(chart, head)
+    if not end and chart.word(head) == "cấp":
+        end = chart.at("level-alone", head)
     if centre:
         end = max(end, _parent(chart, centre), chart.at("country", centre))
     if not end and chart.word(i) in ("hạt", "đồn", "báo", "đài"):
@@ -258,6 +255,8 @@ def _field(chart: Chart, i: int) -> int:
 
 def _field_body(chart: Chart, i: int) -> Body:
     best = _NONE
+    if chart.at("body", i):
+        return best
     for head in chart.every["head.field"].get(i, ()):
         body = _field_body_at(chart, i, head)
         if body[0] > best[0] or (body[0] == best[0] and body[1] == "org.field"):
@@ -286,8 +285,12 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     ):
         end = 0
     named = bool(end)
+    if not end and chart.word(at) == "về" and chart.word(i) in _SUBJECT_HEADS and at > i + 1:
+        end = _subject(chart, at + 1)
     if not end:
         end = _open_name(chart, i, at)
+    if not end and chart.word(i) == "hợp":
+        end = _reach(chart, i, at)
     if not end:
         end = _parent(chart, at, strict=True)
         if not end:
@@ -312,15 +315,55 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     centre = chart.at("centre", end)
     if centre:
         end = centre
+    if acronym := chart.at("body.acronym", end):
+        end = chart.at("country", acronym) or end
     end = _countries(chart, i, end)
-    parent = _parent(chart, end)
+    parent = _parent(chart, end) or _reach(chart, i, end)
     if parent:
         end = parent
     elif chart.place_end(end):
         end = named_place(chart, end)
     if end > at + _LONGEST_FIELD + 10:
         return _NONE
+    if chart.word(end) == "-" and chart.word(end + 1) in ("ctcp", "tnhh"):
+        end += 2
     return _if_named(chart, i, at, end, rule)
+
+
+def _subject(chart: Chart, i: int) -> int:
+    """Token number after what a committee is about: `về (an ninh lương thực)`; 0 for a known field
+    or where no two small words stand."""
+    k = i
+    while k < i + 12 and chart.word(k).isalpha() and not chart.is_capital(k):
+        if chart.in_class("stop", k) and not (chart.word(k) == "và" and k > i):
+            break
+        k += 1
+        if chart.word(k) == "," and chart.word(k - 1) in ("phòng", "tham", "lãng", "nhũng", "phí"):
+            k += 1
+    while k > i and chart.word(k - 1) in ("và", ","):
+        k -= 1
+    return k if k > i + 1 else 0
+
+
+def _reach(chart: Chart, i: int, end: int) -> int:
+    """Token number after a few small words and the place that closes the name of an association,
+    fund, school or firm behind them: `Hội Đoàn kết sư sãi yêu nước tỉnh`; 0 for none."""
+    if chart.word(i) not in _REACHING:
+        return 0
+    k = end
+    while (
+        k < end + 5
+        and (chart.word(k).isalpha() or chart.word(k) == "-")
+        and not chart.is_capital(k)
+    ):
+        if chart.in_class("stop", k) or chart.at("level", k):
+            break
+        k += 1
+    if k == end:
+        return 0
+    if chart.word(i) == "hợp" and chart.is_name(k) and not is_person(chart, k):
+        return named_place(chart, k)
+    return find_unit(chart, k) or (named_place(chart, k) if chart.place_end(k) else 0)
 
 
 def _numbered_end(chart: Chart, i: int, end: int) -> int:
@@ -328,7 +371,11 @@ def _numbered_end(chart: Chart, i: int, end: int) -> int:
     `Ban bầu cử đơn vị số 3`; 0 for none."""
     if chart.is_phrase("unit.number", end, end + 3) and chart.word(end + 3).isdigit():
         return end + 4
-    if chart.word(i) not in _NUMBERED_HEADS or not re.fullmatch(r"\d{1,3}", chart.word(end)):
+    if chart.word(i) not in _NUMBERED_HEADS:
+        return 0
+    if re.fullmatch("[ivx]{1,4}", chart.word(end)) and chart.is_upper(end):
+        return end + 1
+    if not re.fullmatch(r"\d{1,3}", chart.word(end)):
         return 0
     follows = chart.word(end + 1)
     return end + 1 if chart.is_capital(end + 1) or not follows.isalpha() else 0
@@ -337,6 +384,8 @@ def _numbered_end(chart: Chart, i: int, end: int) -> int:
 def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
     """Whether a head in small letters may open a name: `bộ Tài chính`, but not `trụ sở Bộ ...`
     or `tổ chức Hội nghị`, where it is part of another word."""
+    if chart.word(i) == "vùng":
+        return False
     if not chart.is_capital(head):
         return chart.at("field", head) > head + 1 and chart.word(i) in _SMALL_WITH_PARENT
     if chart.at("field", head):
@@ -403,7 +452,12 @@ def _name_part(chart: Chart, i: int, at: int) -> int:
 
 def _joined_field(chart: Chart, i: int) -> int:
     more = _field(chart, i)
-    if more and not find_body(chart, i)[0] and (chart.is_capital(i) or more > i + 1):
+    if (
+        more
+        and not find_body(chart, i)[0]
+        and chart.word(i) != "cơ"
+        and (chart.is_capital(i) or more > i + 1)
+    ):
         return more
     return 0
 
@@ -443,7 +497,9 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
             if placed:
                 j = chart.place_end(placed)
                 break
-            j = max(cut_before_person(chart, j, run_end(chart, j, 6)), j + 1)
+            j = max(cut_before_person(chart, j, run), j + 1)
+            if j < run and j - first >= 2:
+                break
             if j - first >= 2:
                 continue
             small = j
@@ -492,7 +548,8 @@ def _short_form(chart: Chart, i: int) -> Body:
     end = chart.at("head.alone", i)
     if chart.place_end(i) > max(end, i + 1):
         return _NONE
-    if end and end > i + 1:
+    state = chart.at("body.capital", i)
+    if end and end > i + 1 and end >= state:
         return (end, "org.alone")
     if chart.word(i) == "đảng":
         if chart.word(i + 1) in _PARTY_CONTINUES and not (
@@ -500,13 +557,12 @@ def _short_form(chart: Chart, i: int) -> Body:
         ):
             return _NONE
         return (i + 1, "org.party-alone")
-    state = chart.at("body.capital", i)
     if state:
         return (chart.at("country", state) or state, "org.state")
     if end:
         return (end, "org.alone")
     centre = chart.at("centre", i)
-    if centre:
+    if centre and (centre > i + 1 or chart.is_upper(i)):
         return (centre, "org.centre")
     return _NONE
 
@@ -528,14 +584,22 @@ def is_compound(chart: Chart, i: int) -> bool:
     return chart.is_phrase("compound", i - 1, i + 1)
 
 
+_READERS: tuple[tuple[Reader, tuple[str, ...]], ...] = (
+    (_named_body, ("body", "body.acronym")),
+    (_party_body, ("head.party",)),
+    (_organ, ("head.organ",)),
+    (_placed_body, ("head.place",)),
+    (_field_body, ("head.field",)),
+    (_short_form, ("head.alone", "body.capital", "centre", "party")),
+)
+"""What reads a body, with the classes of which an entry must begin it."""
+
+
 def find_orgs(chart: Chart) -> list[Candidate]:
     """All bodies of a text, longest first where they begin together."""
-    starts: set[int] = set()
-    for label in _STARTS:
-        starts.update(chart.hits[label])
     found = []
-    for i in sorted(starts, reverse=True):
-        body = _find_body(chart, i)
+    for i, readers in sorted(chart.by_token(_READERS).items(), reverse=True):
+        body = _find_body(chart, i, readers)
         if body[0]:
             chart.bodies[i] = body
             if _fits(chart, i, *body):
@@ -548,7 +612,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     before, after = chart.word(i - 1), chart.word(end)
     if rule == "org.centre":
         return _centre_fits(chart, i, end)
-    if rule == "org.acronym" and (
+    if (rule == "org.acronym" or (end == i + 1 and chart.is_upper(i))) and (
         (before in ("/", "-") and chart.is_joined(i))
         or (after in ("/", "-", "@") and chart.is_joined(end))
     ):
@@ -559,7 +623,7 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         )
     if (
         after == "các"
-        and rule not in ("org.named", "org.party-alone")
+        and (rule not in ("org.named", "org.party-alone") or chart.word(i) == "mttq")
         and (chart.at("level", end + 1) or chart.word(end + 1) == "cấp")
     ):
         return False
@@ -577,8 +641,20 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         return False
     if rule == "org.open" and chart.at("head.field", i) == i + 1 and _in_run(chart, i):
         return False
+    if rule != "org.named" and _lists_levels(chart, end):
+        return False
+    if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
+        return False
+    if rule == "org.state" and before == "nhà":
+        return False
     if rule == "org.alone":
-        if chart.in_class("generic.before", i - 1):
+        if (
+            before == "phố"
+            or chart.in_class("generic.before", i - 1)
+            or _is_counted(chart, i)
+            or _is_level(chart, i, end)
+            or _lists_fields(chart, i)
+        ):
             return False
         if chart.is_phrase("generic.after", end, end + 2):
             return False
@@ -593,11 +669,45 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     return True
 
 
+def _lists_levels(chart: Chart, end: int) -> bool:
+    """Whether a level without a name ends a body and another follows: `HĐND huyện, quận, phường`,
+    `UBND tỉnh, thành phố trực thuộc Trung ương`."""
+    level = chart.at("level-alone", end - 1) or chart.at("level-alone", end - 2)
+    if level != end or chart.word(end) not in (",", "và"):
+        return False
+    more = chart.at("level-alone", end + 1)
+    return bool(more) and find_unit(chart, end + 1) == more and not chart.is_capital(end - 1)
+
+
+def _is_level(chart: Chart, i: int, end: int) -> bool:
+    """Whether `Bộ` means a level of bodies: `cơ quan ngang Bộ`, `Bộ, cơ quan ngang Bộ`."""
+    if chart.word(i - 1) in ("ngang", "cấp"):
+        return True
+    return chart.word(end) == "," and chart.words[end + 1 : end + 4] == ["cơ", "quan", "ngang"]
+
+
+def _is_counted(chart: Chart, i: int) -> bool:
+    """Whether a number counts the bodies at token `i`: `10 Đảng bộ`."""
+    number = chart.word(i - 1)
+    return number.isdigit() and len(number) < 4 and chart.word(i - 2) not in _NUMBERS_NOT
+
+
+def _lists_fields(chart: Chart, i: int) -> bool:
+    """Whether token `i` stands in a list of fields behind `các Bộ:` (Quốc phòng, Công an)."""
+    k = i - 1
+    while k > i - 40 and (chart.word(k) in (",", ":", "và") or chart.word(k).isalpha()):
+        if chart.word(k) in ("bộ", "sở") and chart.word(k - 1) == "các":
+            return chart.word(k + 1) in (":", "quốc", "công", "tài", "nội", "ngoại", "kế", "y")
+        k -= 1
+    return False
+
+
 def _in_run(chart: Chart, i: int) -> bool:
     """Whether a capitalised word stands directly before token `i`, so that it is no word alone."""
     if not chart.is_capital(i - 1) or not chart.word(i - 1).isalpha():
         return False
-    return not chart.opens_sentence(i - 1) or chart.in_class("surname", i - 1)
+    known = chart.in_class("surname", i - 1) or chart.in_class("given", i - 1)
+    return known or not chart.opens_sentence(i - 1)
 
 
 def _centre_fits(chart: Chart, i: int, end: int) -> bool:

@@ -10,9 +10,28 @@ from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
 from annotate.text import fold
 
 _LONGEST = 6
-_PARTICLES = frozenset({"bin", "al", "von", "der", "de", "di", "ibn", "el", "dos", "du", "ben"})
+_ADDRESS = frozenset({"ông", "bà", "anh", "chị", "cô", "chú", "bác", "ngài", "cụ"})
+_PARTICLES = frozenset(
+    {
+        "bin",
+        "al",
+        "von",
+        "der",
+        "de",
+        "di",
+        "ibn",
+        "el",
+        "dos",
+        "du",
+        "ben",
+        "del",
+        "da",
+        "van",
+        "binti",
+    }
+)
 # The shape of a Vietnamese syllable: onset, vowels with their tones, coda.
-_VIETNAMESE = re.compile(
+VIETNAMESE = re.compile(
     r"(?:ngh|ng|nh|ch|gh|gi|kh|ph|qu|th|tr|[bcdđghklmnprstvx])?"
     r"[aàáảãạăằắẳẵặâầấẩẫậeèéẻẽẹêềếểễệiìíỉĩịoòóỏõọôồốổỗộơờớởỡợuùúủũụưừứửữựyỳýỷỹỵ]{1,3}"
     r"(?:ng|nh|ch|[cmnpt])?"
@@ -29,10 +48,15 @@ _BYLINE = re.compile(
 )
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
-    r"(?:[Ảả]nh|ẢNH|[Tt]in|[Bb]ài|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
-    r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?[:/]\s?"
+    r"(?:Biên tập viên|BTV|Người viết|Trình bày|[Ảả]nh|ẢNH|[Tt]in|[Bb]ài"
+    r"|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
+    r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?\Z"
 )
+_BEHIND_CREDIT = re.compile(r"[:/]\s?")
+_LONGEST_CREDIT = 24
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
+_REPORTER = re.compile(rf"^({_NAMED})\s?\([\w.+/ -]{{2,20}}\)\s?[-–]", re.MULTILINE)
+_AGENCY = re.compile(r"[A-ZĐ][\w.]*[A-ZĐ][\w.+&]*\s?/\s?")
 _JOINT = re.compile(r"\s?[-–,]\s?")
 _LONGEST_BYLINE = 60
 
@@ -46,6 +70,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if candidate.label == "POSITION":
             end = candidate.end
             after_office.add(end)
+            if chart.word(end) == "(" and chart.word(end + 2) == ")":
+                after_office.add(end + 3)
             if chart.word(end) in ("tại", "ở"):
                 after_office.add(find_body(chart, end + 1)[0] or find_place(chart, end + 1))
     cues = {
@@ -54,14 +80,17 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if i not in chart.inside_places and chart.place_end(i) <= end
     }
     listed: set[int] = set()
+    pairs: set[int] = set()
     offices = {candidate.start for candidate in taken if candidate.label == "POSITION"}
     found: dict[int, Candidate] = {}
+    for i, end in _uncle_ho(chart):
+        found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     for i, end in chart.hits["known"].items():
         if not _is_place_name(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
-    for i, is_name in enumerate(chart.names):
-        if not is_name or i < reach or i in inside:
+    for i in chart.capital_numbers:
+        if i < reach or i in inside or not chart.names[i]:
             continue
         if i in found:
             reach = found[i].end
@@ -75,12 +104,18 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
             end, rule = _full_name(chart, i, inside)
         if not end and not chart.in_class("surname", i):
             end, rule = _before_office(chart, i, inside, offices)
+        if not end and i in pairs and (chart.in_class("given", i) or chart.in_class("surname", i)):
+            end, rule = i + 1, "person.listed"
         if not end and i in listed:
             end, rule = _listed(chart, i, inside)
         if end:
             found[i] = Candidate(i, end, "PERSON", f"rule:{rule}")
             if chart.word(end) in ("và", ","):
                 listed.add(end + 1)
+                if end == i + 1 and (
+                    i in pairs or chart.in_class("plural", i - 2) or _counts(chart, i - 2)
+                ):
+                    pairs.add(end + 1)
             reach = end
     persons = list(found.values())
     persons += _bylines(chart, found, inside)
@@ -92,13 +127,13 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
     """Token number after the run of name words at `i`: spaces, hyphens inside foreign names,
     initials with a full stop; never over a title, a body or a line break."""
     j = i
-    while j < i + _LONGEST + 2 and j < len(chart):
+    titles, honorifics = chart.hits["title"], chart.hits["honorific"]
+    while j < i + _LONGEST + 2:
         if j > i and j in inside:
             break
-        if is_name_word(chart, j):
+        if chart.is_name(j):
             if j > i and (
-                chart.at("title", j) > j + 1
-                or (chart.at("honorific", j) and chart.word(j) in ("ông", "bà"))
+                titles.get(j, 0) > j + 1 or (j in honorifics and chart.word(j) in ("ông", "bà"))
             ):
                 break
             j += 1
@@ -114,6 +149,8 @@ def _joint(chart: Chart, j: int) -> int:
     apostrophe inside it, the full stop of an initial, a particle; 0 where it joins nothing."""
     word = chart.word(j)
     if word == "-" and chart.is_joined(j) and chart.is_joined(j + 1):
+        if chart.at("title", j + 1) > j + 2 or chart.at("title.rank", j + 1):
+            return 0
         return 2 if chart.word(j + 1).isalpha() else 0
     if is_apostrophe(chart, j) or (word in _PARTICLES and is_name_word(chart, j + 1)):
         return 2
@@ -124,6 +161,12 @@ def _is_initial(chart: Chart, stop: int) -> bool:
     """Whether the full stop `stop` ends an initial (`V. Putin`, `Ph.Ăngghen`)."""
     size = chart.ends[stop - 1] - chart.starts[stop - 1]
     return size == 1 or (size == 2 and chart.is_joined(stop + 1))
+
+
+def _uncle_ho(chart: Chart) -> list[tuple[int, int]]:
+    """The name in `Hồ Chủ tịch`, where the title stands behind it."""
+    titles = (i for i, end in chart.hits["title"].items() if chart.words[i:end] == ["chủ", "tịch"])
+    return [(i - 1, i) for i in titles if chart.word(i - 1) == "hồ" and chart.is_name(i - 1)]
 
 
 def _is_place_name(chart: Chart, i: int) -> bool:
@@ -154,6 +197,8 @@ def _after_office(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     if end == i + 1 and chart.in_class("stop", i):
         return 0, ""
+    if i in chart.shouting and not _is_shouted_name(chart, i, end):
+        return 0, ""
     return end, "person.office"
 
 
@@ -164,11 +209,15 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     end = _name_end(chart, i, inside)
     before = chart.word(i - 1)
+    if end == i + 1 and before not in _ADDRESS and _begins_word(chart, i):
+        return 0, ""
     if (
         before in ("anh", "em", "mẹ", "má", "bạn", "tướng")
         and chart.is_capital(i - 1)
         and not chart.opens_sentence(i - 1)
     ):
+        return 0, ""
+    if i in chart.shouting and before not in _ADDRESS and not _is_shouted_name(chart, i, end):
         return 0, ""
     named = before not in ("ông", "bà") and chart.place_end(i) >= end
     if named and (chart.at("country", i) or not chart.in_class("surname", i)):
@@ -180,12 +229,35 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     return end, "person.cue"
 
 
+def _is_shouted_name(chart: Chart, i: int, end: int) -> bool:
+    """Whether words in a line of capitals are a name: a family name with one to three behind it."""
+    known = chart.in_class("surname", i) or chart.in_class("surname.rare", i)
+    return known and 2 <= end - i <= 4
+
+
+def _begins_word(chart: Chart, i: int) -> bool:
+    """Whether token `i` is no name but a capital that opens a word (`Quốc dân`, `Tổ quốc`), or an
+    abbreviation (`PV GAS`)."""
+    if (
+        chart.in_class("opens-word", i)
+        and chart.word(i + 1).isalpha()
+        and not chart.is_capital(i + 1)
+    ):
+        return True
+    return chart.word(i - 1) == "pv" and chart.is_upper(i)
+
+
+def _counts(chart: Chart, i: int) -> bool:
+    """Whether a number stands before a form of address: `2 ông Tuấn và Huy`."""
+    return chart.word(i).isdigit()
+
+
 def _before_office(chart: Chart, i: int, inside: set[int], offices: set[int]) -> tuple[int, str]:
     """A name of two to four words before a comma or dash and an office: `Mark Cancian, Đại tá`."""
     end = _name_end(chart, i, inside)
     if not 2 <= end - i <= 4 or chart.word(end) not in (",", "-") or end + 1 not in offices:
         return 0, ""
-    if all(_VIETNAMESE.fullmatch(word) for word in chart.words[i:end]):
+    if all(VIETNAMESE.fullmatch(word) for word in chart.words[i:end]):
         return 0, ""
     if (
         chart.place_end(i)
@@ -234,7 +306,7 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
         return 0, ""
     place = chart.place_end(i)
     if chart.place_end(i + 1) >= end and size > 2 and chart.opens_sentence(i):
-        return 0, ""
+        return (0, "") if chart.word(i - 1) != ":" else (end, "person.full")
     if place >= end or chart.at("field", i) >= end:
         return 0, ""
     if i in chart.shouting and size > 4:
@@ -277,14 +349,20 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
 
     offset = 0
     for number, line in enumerate(text.split("\n")):
-        if number and 3 <= len(line.strip()) <= _LONGEST_BYLINE:
+        if (number or line.isupper()) and 3 <= len(line.strip()) <= _LONGEST_BYLINE:
             for start, end in _read_byline(line, offset * 5 > len(text) * 2):
                 take(offset + start, offset + end, "person.byline")
         offset += len(line) + 1
-    for match in _CREDIT.finditer(text):
-        at = match.end()
+    for match in _REPORTER.finditer(text):
+        if _is_pen_name(match.group(1)):
+            take(match.start(1), match.end(1), "person.byline")
+    for mark in _BEHIND_CREDIT.finditer(text):
+        if not _CREDIT.search(text, max(0, mark.start() - _LONGEST_CREDIT), mark.start()):
+            continue
+        agency = _AGENCY.match(text, mark.end())
+        at = agency.end() if agency else mark.end()
         while name := _CREDITED.match(text, at):
-            if not name.group(1).isupper() or " " in name.group(1):
+            if not name.group(1).isupper() or " " in name.group(1) or "." in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
             joint = _JOINT.match(text, name.end())
             if not joint:
@@ -303,7 +381,7 @@ def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
         for part in _PART_OF_BYLINE.finditer(line, match.start("names"), match.end("names"))
     ]
     named = bool(match["tail"] or match["lead"])
-    if not (late or named):
+    if not (late or named or all(_is_pen_name(line[start:end]) for start, end in parts)):
         return []
     if not named and len(parts) == 1:
         start, end = parts[0]
@@ -311,6 +389,13 @@ def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
         if len(words) < 2 and "." not in line[start:end]:
             return []
     return parts
+
+
+def _is_pen_name(name: str) -> bool:
+    """Whether a name is two to four given or family names and nothing else."""
+    words = fold(name).split()
+    known = load_lexicon().words
+    return 2 <= len(words) <= 4 and all(w in known["given"] or w in known["surname"] for w in words)
 
 
 def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[Candidate]:
@@ -322,12 +407,13 @@ def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[
         if len(words) > 1:
             names.setdefault(words[0], set()).add(words)
         last = words[-1]
-        if len(last) > 3 and last.isalpha() and not _VIETNAMESE.fullmatch(last):
+        if len(last) > 3 and last.isalpha() and not VIETNAMESE.fullmatch(last):
             names.setdefault(last, set()).add((last,))
     taken = {k for person in persons for k in range(person.start, person.end)} | inside
     found: list[Candidate] = []
-    for i, word in enumerate(chart.words):
-        if word not in names or i in taken or not chart.is_capital(i):
+    for i in chart.capital_numbers:
+        word = chart.words[i]
+        if word not in names or i in taken:
             continue
         for words in sorted(names[word], key=len, reverse=True):
             end = i + len(words)

@@ -6,6 +6,7 @@ from annotate.prelabel.chart import Chart
 
 _LEVEL_NUMBER = re.compile(r"\d{1,2}|[ivx]{1,4}")
 _LONGEST_PLACE = 4
+_ADDRESSES = frozenset({"ông", "gs", "pgs", "ts", "ths", "bs", "ks", "ls"})
 
 
 def is_name_word(chart: Chart, i: int) -> bool:
@@ -44,7 +45,7 @@ def _begins_other(chart: Chart, i: int) -> bool:
     return (
         chart.at("title", i) > i
         or chart.at("title.rank", i) > i
-        or chart.at("honorific", i) > i
+        or chart.at("honorific", i) > i + (chart.word(i) not in _ADDRESSES)
         or chart.at("body", i) > i + 1
         or chart.at("head.place", i) > i
     )
@@ -65,7 +66,9 @@ def find_unit(chart: Chart, i: int) -> int:
     numbered = _LEVEL_NUMBER.fullmatch(chart.word(level))
     if numbered and (chart.word(level).isdigit() or chart.is_capital(level)):
         return level + 1
-    return chart.at("level-alone", i)
+    alone = chart.at("level-alone", i)
+    ends_sentence = chart.word(alone) in ("", "\n") or chart.is_capital(alone)
+    return alone - 1 if chart.word(alone - 1) == "." and ends_sentence else alone
 
 
 def _name_of_unit(chart: Chart, i: int, at: int) -> int:

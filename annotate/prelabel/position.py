@@ -1,5 +1,7 @@
 """POSITION: an office from its first title word to the end of the body or field it is held in."""
 
+from collections.abc import Callable
+
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, folded_words
 from annotate.prelabel.org import find_body, is_compound
@@ -22,6 +24,21 @@ _HEADS_OF_MINISTERS = frozenset({"bộ", "văn", "ủy", "phủ", "vụ", "cục
 _SUFFIXED = folded_words(
     "cục vụ viện hiệu hội chi tổ đội nhóm bộ thứ thị quận huyện tộc đoàn xã hạt trạm đồn"
 )
+_AIDES = frozenset({"trợ lí", "thư kí", "trợ lí đặc biệt", "thư kí riêng"})
+_SERVED = folded_words("thủ bộ phó tổng chủ ngoại thứ thống")
+_COMMITTEES = frozenset(
+    {
+        "tỉnh ủy",
+        "thành ủy",
+        "huyện ủy",
+        "quận ủy",
+        "thị ủy",
+        "đảng ủy",
+        "chi ủy",
+        "chi bộ",
+        "đảng bộ",
+    }
+)
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -32,29 +49,6 @@ _KINDS = folded_words(
     "các ban ngành phòng đoàn thể sở vụ cục đơn vị ủy cơ quan , và huyện quận xã phường thành thị "
     "chi đảng bộ hội tổ chức trực thuộc khối"
 )
-
-
-def find_positions(chart: Chart) -> list[Candidate]:
-    """All offices of a text with the bodies inside them."""
-    starts: set[int] = set()
-    for label in ("title", "title.prefix", "title.rank", "title.seat", "title.acronym"):
-        starts.update(chart.hits[label])
-    found = []
-    for i in sorted(starts):
-        best: Candidate | None = None
-        for candidate in (
-            _abbreviated(chart, i),
-            _shared(chart, i),
-            _titled(chart, i),
-            _ranked(chart, i),
-            _seated(chart, i),
-            _plural(chart, i),
-        ):
-            if candidate and (best is None or candidate.end > best.end):
-                best = candidate
-        if best:
-            found.append(best)
-    return found
 
 
 def _abbreviated(chart: Chart, i: int) -> Candidate | None:
@@ -86,6 +80,10 @@ def _ranked(chart: Chart, i: int) -> Candidate | None:
         return None
     if not chart.is_capital(i) and not chart.is_capital(end):
         return None
+    branch = chart.at("body.capital", end)
+    if branch and chart.word(branch - 1) == "quân":
+        inner = Candidate(end, branch, "ORG", "rule:org.state")
+        return Candidate(i, branch, "POSITION", "rule:position.rank", (inner,))
     return Candidate(i, end, "POSITION", "rule:position.rank")
 
 
@@ -166,6 +164,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         return None
     if chart.word(title) in ("quán", "đoàn") and name.endswith(("sứ", "sự", "đại diện")):
         return None
+    if chart.word(i - 1) == "phủ" and chart.word(i - 2) != "chính":
+        return None
     if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (
         chart.word(i - 1) == "đoàn" and name == "chủ tịch"
     ):
@@ -178,11 +178,15 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
             break
         at = modifier
     inners: tuple[Candidate, ...] = ()
+    if name in _AIDES and chart.is_capital(at) and (served := _served(chart, at)):
+        return Candidate(i, served.end, "POSITION", "rule:position.aide", served.inner)
     if name.endswith("trưởng đoàn") and chart.is_capital(i) and (mission := _mission(chart, at)):
         inners, end = _of_body(chart, (), mission)
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
     end = at
     body, rule = find_body(chart, at)
+    if name.endswith("thường vụ") and title == at and (whole := find_body(chart, at - 2))[0] > at:
+        at, (body, rule) = at - 2, whole
     if body and rule == "org.alone" and not chart.is_capital(at):
         body = 0
     if body and rule == "org.centre" and not name.endswith("viên"):
@@ -203,12 +207,21 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
                 break
             end = more
         end = chart.at("country", end) or end
+        if acronym := chart.at("body.acronym", end):
+            inners, end = (Candidate(end, acronym, "ORG", "rule:org.acronym"),), acronym
+    elif " ".join(chart.words[at : at + 2]) in _COMMITTEES:
+        end = at + 2
     elif name not in _NOT_PLACED and (place := _bound(chart, at)):
         end = place
     end, inners = _posting(chart, name, end, inners)
     if not _fits(chart, i, title, end, name):
         return None
     return Candidate(i, end, "POSITION", "rule:position.title", inners)
+
+
+def _served(chart: Chart, at: int) -> Candidate | None:
+    """The office that an aide serves: `Trợ lý Bộ trưởng`; not a post the person served holds."""
+    return _titled(chart, at) if chart.word(at) in _SERVED else None
 
 
 def _posting(
@@ -234,7 +247,7 @@ def _mission(chart: Chart, at: int) -> int:
 
 
 def _field_fits(chart: Chart, at: int, field: int) -> bool:
-    return chart.is_capital(at) or field > at + 1
+    return chart.word(at) != "các" and (chart.is_capital(at) or field > at + 1)
 
 
 def _bound(chart: Chart, at: int) -> int:
@@ -258,6 +271,10 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     if chart.is_capital(i) or any(chart.is_capital(k) for k in range(title, end)):
         return True
     before = chart.word(i - 1)
+    if chart.word(title) == "các" or before == "lượng" or _is_plural(chart, i):
+        return False
+    if before == "," and _follows_person(chart, i - 1):
+        return True
     if (chart.in_class("plural", i - 1) and before != "năm") or before.isdigit() or before == "phó":
         return False
     if before == "," and name.startswith("ủy viên") and chart.word(end) in (",", ".", ";"):
@@ -265,6 +282,22 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     if chart.is_capital(end) and chart.in_class("surname", end):
         return True
     return name in chart.lexicon.words["title.unique"] or chart.in_class("title.cue", i - 1)
+
+
+def _is_plural(chart: Chart, i: int) -> bool:
+    """Whether a number and a word that stays outside stand before a title: `2 tân bí thư`."""
+    before = chart.word(i - 2)
+    return chart.in_class("outside", i - 1) and (
+        before.isdigit() or chart.in_class("plural", i - 2)
+    )
+
+
+def _follows_person(chart: Chart, comma: int) -> bool:
+    """Whether a person's name of two to five words ends before the comma."""
+    k = comma
+    while k > comma - 5 and chart.is_name(k - 1):
+        k -= 1
+    return 2 <= comma - k <= 5 and chart.in_class("surname", k) and not chart.place_end(k)
 
 
 def _plural(chart: Chart, i: int) -> Candidate | None:
@@ -283,3 +316,28 @@ def _plural(chart: Chart, i: int) -> Candidate | None:
     return Candidate(
         i, body, "POSITION", "rule:position.plural", (Candidate(at, body, "ORG", f"rule:{rule}"),)
     )
+
+
+_READERS: tuple[tuple[Callable[[Chart, int], Candidate | None], tuple[str, ...]], ...] = (
+    (_abbreviated, ("title.acronym",)),
+    (_shared, ("title.prefix",)),
+    (_titled, ("title",)),
+    (_ranked, ("title.rank",)),
+    (_seated, ("title.seat",)),
+    (_plural, ("title", "title.prefix")),
+)
+"""What reads an office, with the classes of which an entry must begin it."""
+
+
+def find_positions(chart: Chart) -> list[Candidate]:
+    """All offices of a text with the bodies inside them."""
+    found = []
+    for i, readers in sorted(chart.by_token(_READERS).items()):
+        best: Candidate | None = None
+        for reader in readers:
+            candidate = reader(chart, i)
+            if candidate and (best is None or candidate.end > best.end):
+                best = candidate
+        if best:
+            found.append(best)
+    return found

@@ -20,10 +20,9 @@ of one label where one holds the other, the longer wins, as the scheme wants.
 """
 
 import re
-import tomllib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +33,18 @@ from annotate.prelabel.chart import Chart, build_chart
 from annotate.prelabel.lexicon import (
     WORD_CLASSES,
     Case,
+    Cased,
     Entry,
     Lexicon,
-    has_case,
+    has_capitals,
     load_lexicon,
     read_lexicon,
     read_lexicons,
+    wanted_capitals,
 )
 from annotate.scheme import LABEL_NAMES, may_contain
-from annotate.text import fold, fold_look_alikes
-
-PROJECT_FILE = "vipol.toml"
-"""Where a project's settings stand, in the folder that the command is run in."""
+from annotate.settings import PROJECT_FILE, Table, read_table
+from annotate.text import fold
 
 SOURCE_PREFIX = "project:"
 
@@ -110,9 +109,9 @@ class ProjectRules:
         if self._automaton is not None:
             for last, (length, found) in self._automaton.iter(chart.folded):
                 start, end = last + 1 - length, last + 1
-                for label, case, natural, source in found:
-                    if has_case(chart.text, start, end, natural, case):
-                        yield start, end, label, source
+                for cased, source in found:
+                    if has_capitals(chart.text, start, cased):
+                        yield start, end, cased.label, source
         for pattern in self.patterns:
             group = "span" if "span" in pattern.expression.groupindex else 0
             for match in pattern.expression.finditer(chart.text):
@@ -124,13 +123,13 @@ class ProjectRules:
 def _compile(entries: Sequence[Entry]) -> Any:
     import ahocorasick
 
-    keys: dict[str, list[tuple[str, Case, str, str]]] = {}
+    keys: dict[str, list[tuple[Cased, str]]] = {}
     for entry in entries:
         label, case = _label_and_case(entry.label) or ("", "any")
         file = Path(entry.where.rpartition(":")[0]).name
         source = f"{SOURCE_PREFIX}{file}[{entry.label}]"
         keys.setdefault(fold(entry.text), []).append(
-            (label, case, fold_look_alikes(entry.text), source)
+            (wanted_capitals(label, entry.text, case), source)
         )
     if not keys:
         return None
@@ -220,7 +219,7 @@ def _with_guests(host: Candidate, others: Sequence[Candidate]) -> Candidate:
     if not guests:
         return host
     own = [g for g in host.inner if all(g.end <= c.start or c.end <= g.start for c in guests)]
-    return replace(host, inner=(*guests, *own))
+    return host._replace(inner=(*guests, *own))
 
 
 # --- reading vipol.toml -----------------------------------------------------------------------
@@ -233,60 +232,25 @@ def read_project_rules(path: str | Path = PROJECT_FILE) -> ProjectRules | None:
     label that the scheme does not know, a pattern that is no regular expression or matches
     nothing at all, and a bad line of a lexicon.
     """
-    path = Path(path)
-    if not path.exists():
+    table = read_table("prelabel", path)
+    if table is None:
         return None
-    text = _read(path)
-    try:
-        settings = tomllib.loads(text).get("prelabel", {})
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = int(found.group(1)) if found else len(text.splitlines())
-        raise DataError(f"{path}:{line}: not TOML: {error}") from None
-    lines = text.splitlines()
-    if not isinstance(settings, dict):
-        line = _line_of(lines, r"^\s*prelabel\b")
-        raise DataError(f"{path}:{line}: 'prelabel' must be a table; write [prelabel]")
-    unknown = sorted(settings.keys() - {"lexicons", "pattern"})
-    if unknown:
-        line = _line_of(lines, rf"^\s*(?:\[+\s*prelabel\s*\.\s*)?{re.escape(unknown[0])}\b")
-        raise DataError(
-            f"{path}:{line}: unknown setting {unknown[0]!r} under [prelabel]; "
-            "known: lexicons, pattern"
-        )
-    entries = list(_read_entries(settings.get("lexicons", []), path, lines))
-    patterns = list(_read_patterns(settings.get("pattern", []), path, lines))
+    table.require_known({"lexicons", "pattern"})
+    entries = list(_read_entries(table))
+    patterns = list(_read_patterns(table))
     return ProjectRules(entries, patterns) if entries or patterns else None
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-
-
-def _line_of(lines: Sequence[str], expression: str, start: int = 0) -> int:
-    """Number, from 1, of the first line from `start` on that begins so; 1 where there is none."""
-    wanted = re.compile(expression)
-    for number in range(start, len(lines)):
-        if wanted.match(lines[number]):
-            return number + 1
-    return start + 1
-
-
-def _read_entries(names: Any, path: Path, lines: Sequence[str]) -> Iterator[Entry]:
-    line = _line_of(lines, r"^\s*lexicons\b")
-    where = f"{path}:{line}"
+def _read_entries(table: Table) -> Iterator[Entry]:
+    names, folder = table.values.get("lexicons", []), table.path.parent
+    where = table.where("lexicons")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f'{where}: lexicons must be a list of paths: lexicons = ["units.txt"]')
     known = set(load_lexicon().classes) | WORD_CLASSES
     for name in names:
-        file = path.parent / name
+        file = folder / name
         if not file.is_file():
-            raise DataError(f"{where}: {file}: no such lexicon; paths start at {path.parent}")
+            raise DataError(f"{where}: {file}: no such lexicon; paths start at {folder}")
         for entry in read_lexicon(file):
             if not _label_and_case(entry.label) and entry.label not in known:
                 raise DataError(
@@ -297,24 +261,25 @@ def _read_entries(names: Any, path: Path, lines: Sequence[str]) -> Iterator[Entr
             yield entry
 
 
-def _read_patterns(tables: Any, path: Path, lines: Sequence[str]) -> Iterator[Pattern]:
-    headers = [number for number, line in enumerate(lines) if _HEADER.match(line)]
+def _read_patterns(prelabel: Table) -> Iterator[Pattern]:
+    tables = prelabel.values.get("pattern", [])
+    headers = [number for number, line in enumerate(prelabel.lines) if _HEADER.match(line)]
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        line = _line_of(lines, r"^\s*(?:\[\s*prelabel\s*\.\s*)?pattern\b")
-        raise DataError(f"{path}:{line}: patterns must be tables; write [[prelabel.pattern]]")
+        line = prelabel.line_of(r"^\s*(?:\[\s*prelabel\s*\.\s*)?pattern\b")
+        raise DataError(
+            f"{prelabel.path}:{line}: patterns must be tables; write [[prelabel.pattern]]"
+        )
     for number, table in enumerate(tables):
         start = headers[number] if number < len(headers) else 0
-        yield _read_pattern(table, path, lines, start, number + 1)
+        yield _read_pattern(prelabel, table, start, number + 1)
 
 
-def _read_pattern(
-    table: dict[str, Any], path: Path, lines: Sequence[str], start: int, number: int
-) -> Pattern:
+def _read_pattern(prelabel: Table, table: dict[str, Any], start: int, number: int) -> Pattern:
     def at(key: str) -> str:
-        line = _line_of(lines, rf"^\s*{re.escape(key)}\s*=", start)
-        return f"{path}:{line}"
+        line = prelabel.line_of(rf"^\s*{re.escape(key)}\s*=", start)
+        return f"{prelabel.path}:{line}"
 
-    here = f"{path}:{start + 1}"
+    here = f"{prelabel.path}:{start + 1}"
     for key in ("label", "pattern"):
         if key not in table:
             raise DataError(f"{here}: pattern {number} lacks {key!r}; add {key} = '…'")

@@ -87,6 +87,7 @@ def ensure_project(
             )
         return _first_of(connection, _project(connection, made))
     _require_our_kind(connection, found)
+    del wanted["model_version"]  # refused before there are such predictions; a push sets it
     outdated = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if outdated:
         with connection.asking(f"to bring the project {title!r} up to date"):
@@ -162,6 +163,8 @@ def _project(connection: Connection, found: Any) -> Project:
 # White space is shown as it is, since a space that is collapsed is still one the offsets count.
 # Lines are far apart, so that the little names behind spans do not touch the line above. The
 # colours of page and border are Label Studio's own, which follow its light and dark modes.
+# A chosen span is widened and narrowed by two handles, which Label Studio makes of <area>; newer
+# browsers hide that element unless told otherwise.
 _STYLE = """
 .vipol-labels { position: sticky; top: 0; z-index: 5; padding: 6px 0;
   background: var(--color-neutral-background); }
@@ -171,6 +174,7 @@ _STYLE = """
 .vipol-text .htx-highlight { padding: 3px 0; border-radius: 3px; }
 .vipol-text .htx-highlight[data-label]::after { font-family: inherit; font-size: 10px;
   font-weight: 600; white-space: nowrap; opacity: 0.8; }
+.vipol-text .htx-highlight area { display: inline; z-index: 2; }
 .vipol-hint { margin-bottom: 14px; padding-left: 10px; }
 .vipol-hint h4 { margin: 0 !important; font-size: 13px; line-height: 1.45; font-weight: 400; }
 .vipol-hint h4:first-child { font-weight: 600; }

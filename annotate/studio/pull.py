@@ -34,6 +34,14 @@ from annotate.studio.task import (
     shows_other_text,
 )
 
+ANNOTATION_META = frozenset(
+    {
+        *("annotator", "guideline_version", "skipped", "lead_time", "created_at", "updated_at"),
+        *("annotation_id", "task_id", "task_url", "prelabels"),
+    }
+)
+"""Keys of `meta` that a pull adds: they are about the annotation, not about the document."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -5,6 +5,7 @@ differs. Nothing is sent twice by itself: a request whose answer was lost may ha
 out, so after a failure we look, and the user runs the same push again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from annotate.studio.stored import (
     list_tasks,
     prediction_key,
 )
-from annotate.studio.task import MODEL_VERSION, Task, document_to_task, prediction_of
+from annotate.studio.task import MODEL_VERSION, Task, document_to_task
 
 BATCH = 250
 """Tasks in one request: larger is hardly faster, and more is lost by a failure."""
@@ -63,8 +64,12 @@ def push_documents(
     batch: int = BATCH,
     model_version: str = MODEL_VERSION,
     progress: Progress | None = None,
+    to_task: Callable[[Document], Task] | None = None,
 ) -> PushReport:
     """Make the project hold a task for each document, with its spans as the pre-labels.
+
+    `to_task` makes the tasks where they are to be others than those of `document_to_task`;
+    `model_version` names the predictions that annotators see first.
 
     A new document gets a task. A changed text, meta or pre-labels reach only tasks that nobody
     has worked on; on others changed pre-labels are `kept` out and a changed text is `refused`.
@@ -77,6 +82,7 @@ def push_documents(
     wanted = _checked(documents)
     report = PushReport()
     tell = progress or (lambda count: None)
+    make = to_task or (lambda document: document_to_task(document, model_version))
     listed = list_tasks(connection, project)
     stored = _without_copies(connection, project, listed, wanted.keys(), report)
     new: list[Document] = []
@@ -87,8 +93,8 @@ def push_documents(
             new.append(document)
         elif len(copies) == 1:
             known.append((document, copies[0]))
-    _bring_up_to_date(connection, project, known, model_version, batch, report, tell)
-    _create(connection, project, new, model_version, batch, report, tell)
+    _bring_up_to_date(connection, project, known, make, batch, report, tell)
+    _create(connection, project, new, make, batch, report, tell)
     total = show_prelabels(connection, project, model_version)
     if total != listed.total - report.copies + report.created:
         # Somebody else pushed at the same time, perhaps the same documents.
@@ -147,7 +153,7 @@ def _without_copies(
                 )
             )
     if surplus:
-        _act(connection, project, "delete_tasks", surplus, "to remove surplus copies of tasks")
+        delete_tasks(connection, project, surplus, "to remove surplus copies of tasks")
         report.copies += len(surplus)
     return remaining
 
@@ -156,28 +162,30 @@ def _bring_up_to_date(
     connection: Connection,
     project: Project,
     known: Sequence[tuple[Document, StoredTask]],
-    model_version: str,
+    make: Callable[[Document], Task],
     batch: int,
     report: PushReport,
     tell: Progress,
 ) -> None:
     """Change the tasks that differ from their documents, as far as `push_documents` may."""
     predictions = list_predictions(connection, project, (task.id for _, task in known))
-    outdated: list[tuple[Document, StoredTask, Task]] = []
+    outdated: list[tuple[StoredTask, Task]] = []
     for document, stored in known:
-        task = document_to_task(document, model_version)
-        prelabels = [prediction_key(model_version, one["result"]) for one in task["predictions"]]
-        same_prelabels = predictions[stored.id] == prelabels
+        task = make(document)
+        prelabels = Counter(
+            prediction_key(one["model_version"], one["result"]) for one in task["predictions"]
+        )
+        same_prelabels = Counter(predictions[stored.id]) == prelabels
         if stored.meta == task["meta"] and same_prelabels:
             report.unchanged += 1
         elif not stored.touched:
-            outdated.append((document, stored, task))
+            outdated.append((stored, task))
             continue
         else:
             _leave(connection, project, stored, task, same_prelabels, report)
         tell(1)
     for some in _batches(outdated, batch):
-        _replace(connection, project, some, model_version)
+        _replace(connection, project, some)
         report.updated += len(some)
         tell(len(some))
 
@@ -220,17 +228,16 @@ def _leave(
 def _replace(
     connection: Connection,
     project: Project,
-    outdated: Sequence[tuple[Document, StoredTask, Task]],
-    model_version: str,
+    outdated: Sequence[tuple[StoredTask, Task]],
 ) -> None:
     """Give untouched tasks their new text, meta and pre-labels.
 
     The old pre-labels go first and the new ones come last: cut off in between, a task lacks
     pre-labels and the next push sees it.
     """
-    ids = [stored.id for _, stored, _ in outdated]
+    ids = [stored.id for stored, _ in outdated]
     _act(connection, project, "delete_tasks_predictions", ids, "to remove outdated pre-labels")
-    for _, stored, task in outdated:
+    for stored, task in outdated:
         if stored.meta != task["meta"]:
             with connection.asking(f"to update task {stored.id}"):
                 connection.client.tasks.update(
@@ -240,9 +247,9 @@ def _replace(
                     request_options=write_once(),
                 )
     request = [
-        {"task": stored.id, **prediction_of(document, model_version)}
-        for document, stored, _ in outdated
-        if document.spans
+        {"task": stored.id, **prediction}
+        for stored, task in outdated
+        for prediction in task["predictions"]
     ]
     if request:
         connection.change(
@@ -254,13 +261,13 @@ def _create(
     connection: Connection,
     project: Project,
     documents: Sequence[Document],
-    model_version: str,
+    make: Callable[[Document], Task],
     batch: int,
     report: PushReport,
     tell: Progress,
 ) -> None:
     for some in _batches(documents, batch, lambda document: len(document.text)):
-        tasks = [document_to_task(document, model_version) for document in some]
+        tasks = [make(document) for document in some]
         try:
             connection.change(
                 f"/api/projects/{project.id}/import",
@@ -292,6 +299,13 @@ def _require_arrived(
         f"{error}; {before} new documents were stored before; "
         "run the same push again, it goes on from there"
     ) from None
+
+
+def delete_tasks(
+    connection: Connection, project: Project, tasks: list[int], what: str = "to remove tasks"
+) -> None:
+    """Delete tasks, with all that is on them. Raises ServiceError."""
+    _act(connection, project, "delete_tasks", tasks, what)
 
 
 def _act(

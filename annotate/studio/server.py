@@ -2,13 +2,15 @@
 
 The folder holds `data/` (SQLite and uploads), `secrets.json` (user, password, token),
 `annotators.json` (accounts made with `create_annotator`), `running.json` (process and port
-while it runs) and `label-studio.log`. All are readable by their owner only; secrets reach
-the server through its environment, never through a command line or the log.
+while it runs), `ready` (which database it answered with) and `label-studio.log`. All are
+readable by their owner only; secrets reach the server through its environment, never through
+a command line or the log. For a team the data can be in a PostgreSQL database instead.
 """
 
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.errors import ServiceError
+from annotate.studio.settings import Database
 
 HOST = "127.0.0.1"
 ADMINISTRATOR = "admin@vipol.example"
@@ -59,8 +62,16 @@ class Server:
     folder: Path
 
 
-def start_server(folder: Path, port: int | None = None, timeout: float = 300.0) -> Server:
+def start_server(
+    folder: Path,
+    port: int | None = None,
+    timeout: float = 300.0,
+    database: Database | None = None,
+) -> Server:
     """Start the server that lives in `folder`, or find it running; it answers on return.
+
+    Its data is in `database`, or in SQLite in the folder; a folder stays with the one it began
+    with.
 
     A new folder gets a fresh database first, which takes about a minute of one core (Label
     Studio's 261 migrations); later starts take about five seconds. Without `port` a free one
@@ -68,7 +79,8 @@ def start_server(folder: Path, port: int | None = None, timeout: float = 300.0) 
     Interrupted or failed, it leaves no process behind.
 
     Raises ServiceError where Label Studio is not installed, the port is taken, the folder
-    cannot be written, or the server ends or does not answer (with its last log lines).
+    cannot be written or has another database, or the server ends or does not answer (with its
+    last log lines).
     """
     folder = folder.resolve()
     _require_label_studio()
@@ -77,8 +89,9 @@ def start_server(folder: Path, port: int | None = None, timeout: float = 300.0) 
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(folder, deadline):
             running = find_server(folder)
+            _require_same_database(folder, database)
             if running is None:
-                running = _launch(folder, port)
+                running = _launch(folder, port, database)
             elif port is not None and running.url != _url(port):
                 raise ServiceError(
                     f"{folder}: its Label Studio runs at {running.url} already; "
@@ -90,7 +103,7 @@ def start_server(folder: Path, port: int | None = None, timeout: float = 300.0) 
                 _end(running.pid, _GRACE)
                 (folder / _RUNNING).unlink(missing_ok=True)
                 raise
-            (folder / _READY).touch()
+            _mark_ready(folder, database)
             return running
     except OSError as error:
         raise ServiceError(
@@ -144,11 +157,33 @@ def _require_label_studio() -> None:
         )
 
 
-def _launch(folder: Path, port: int | None) -> Server:
+def _name_of(database: Database | None) -> str:
+    return str(database) if database else "SQLite"
+
+
+def _mark_ready(folder: Path, database: Database | None) -> None:
+    (folder / _READY).write_text(_name_of(database) + "\n")
+
+
+def _require_same_database(folder: Path, database: Database | None) -> None:
+    """Refuse a folder whose server has its work in another database: it would look lost."""
+    try:
+        holds = (folder / _READY).read_text().strip() or "SQLite"
+    except FileNotFoundError:
+        return
+    if holds != _name_of(database):
+        raise ServiceError(
+            f"{folder}: its Label Studio keeps its data in {holds}, and {_name_of(database)} was "
+            "wanted; choose another folder, or put [studio.database] of vipol.toml back"
+        )
+
+
+def _launch(folder: Path, port: int | None, database: Database | None) -> Server:
     """Start the process and note it in the folder, without waiting for an answer."""
-    if not (folder / _READY).exists():
+    if not (folder / _READY).exists() and database is None:
         # A first start was cut off while the database was made. That server never answered,
-        # so it holds no work, and its half-made database could not be mended.
+        # so it holds no work, and its half-made database could not be mended. (PostgreSQL
+        # goes on where it was cut off, with the same secrets.)
         shutil.rmtree(folder / _DATA, ignore_errors=True)
         (folder / _SECRETS).unlink(missing_ok=True)
     known = read_private(folder / _SECRETS)
@@ -175,7 +210,7 @@ def _launch(folder: Path, port: int | None) -> Server:
             stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=folder / _DATA,
-            env=_environment(folder / _DATA, known),
+            env=_environment(folder / _DATA, known, database),
             start_new_session=True,
             umask=0o077,
         )
@@ -188,25 +223,42 @@ def _launch(folder: Path, port: int | None) -> Server:
     )
 
 
-def _environment(data: Path, known: dict[str, str]) -> dict[str, str]:
+def _environment(data: Path, known: dict[str, str], database: Database | None) -> dict[str, str]:
     """The server's whole environment: quiet, offline, closed to strangers."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return inherited | {
-        "LABEL_STUDIO_BASE_DATA_DIR": str(data),
-        "LABEL_STUDIO_USERNAME": known["user"],
-        "LABEL_STUDIO_PASSWORD": known["password"],
-        "LABEL_STUDIO_USER_TOKEN": known["token"],
-        # Read once, when the organisation is first made; without it our token gets 401.
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        # No other name, so that no web page can reach the server through one of its own.
-        "LABEL_STUDIO_ALLOWED_HOSTS": f"{HOST},localhost",
-        "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
-        "COLLECT_ANALYTICS": "false",
-        "SENTRY_DSN": "",
-        "FRONTEND_SENTRY_DSN": "",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
+    return (
+        inherited
+        | _database_environment(database)
+        | {
+            "LABEL_STUDIO_BASE_DATA_DIR": str(data),
+            "LABEL_STUDIO_USERNAME": known["user"],
+            "LABEL_STUDIO_PASSWORD": known["password"],
+            "LABEL_STUDIO_USER_TOKEN": known["token"],
+            # Read once, when the organisation is first made; without it our token gets 401.
+            "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+            "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+            # No other name, so that no web page can reach the server through one of its own.
+            "LABEL_STUDIO_ALLOWED_HOSTS": f"{HOST},localhost",
+            "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
+            "COLLECT_ANALYTICS": "false",
+            "SENTRY_DSN": "",
+            "FRONTEND_SENTRY_DSN": "",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+        }
+    )
+
+
+def _database_environment(database: Database | None) -> dict[str, str]:
+    if database is None:
+        return {}
+    return {
+        "DJANGO_DB": "default",
+        "POSTGRE_HOST": database.host,
+        "POSTGRE_PORT": str(database.port),
+        "POSTGRE_NAME": database.name,
+        "POSTGRE_USER": database.user,
+        "POSTGRE_PASSWORD": database.password,
     }
 
 
@@ -248,6 +300,12 @@ def _await_answer(server: Server, deadline: float) -> None:
                     )
                     if answer.status_code == 200 and answer.json().get("email") == server.user:
                         return
+                    if answer.status_code == 401:
+                        raise ServiceError(
+                            f"{server.folder}: its Label Studio does not know its own user: the "
+                            "database was filled by a server in another folder; start that one, "
+                            "or choose an empty database"
+                        )
                     status = f"status {answer.status_code}"
             except (httpx.HTTPError, ValueError):
                 pass
@@ -266,14 +324,19 @@ def _moved_away(log: Path) -> bool:
         return False
 
 
+_RAISED = re.compile(r"[a-z][\w.]*\.[A-Z]\w*(?:Error|Exception): ")
+
+
 def _last_lines(log: Path, count: int = 4) -> str:
     """The end of the log in one line, with the log's path."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    said = " | ".join(line.strip() for line in lines if line.strip()[:1].isalnum())
-    tail = " | ".join(said.split(" | ")[-count:])[-600:]
+    said = [line.strip() for line in lines if line.strip()[:1].isalnum()]
+    if said and _RAISED.match(said[-1]):
+        count = 1  # what was raised says it; the lines above show Label Studio's code
+    tail = " | ".join(said[-count:])[-600:]
     return f"last lines of {log}: {tail or '(none)'}"
 
 
