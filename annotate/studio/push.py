@@ -76,8 +76,8 @@ def push_documents(
     Documents of the project that are not pushed are left alone.
 
     Raises DataError, before anything is sent, for two documents of one id, for spans that
-    text or scheme do not allow and for scores outside 0 to 1; ServiceError for a failure under
-    way: what was sent stays, and the same push run again finishes.
+    text or scheme do not allow, labels of another scheme and scores outside 0 to 1;
+    ServiceError for a failure under way: what was sent stays, and the same push run again finishes.
     """
     wanted = _checked(documents)
     report = PushReport()
@@ -110,6 +110,11 @@ def _checked(documents: Iterable[Document]) -> dict[str, Document]:
         if document.id in wanted:
             raise DataError(f"{where}: this id comes twice; ids must be unique to be pushed")
         check_document(document, where)
+        if document.foreign:
+            raise DataError(
+                f"{where}: its labels are another scheme's ({', '.join(document.foreign.labels)}); "
+                "only documents of this project's scheme can be annotated"
+            )
         for span in document.spans:
             if span.score is not None and not 0 <= span.score <= 1:
                 raise DataError(
