@@ -374,20 +374,22 @@ def render_instruction(folder: Path = GUIDELINES) -> str:
     def fence(token: Token) -> str:
         if token.info.strip() == "labels":
             return f"<ul>{labels}</ul>\n"
-        return f"<pre><code>{escape(token.content)}</code></pre>\n"
+        return f"<p><code>{escape(token.content)}</code></p>\n"
 
     _render_by(markdown, "fence", fence)
-    lines = [f"<h1>{words['heading']}, {words['version']} {escape(guidelines.version)}</h1>"]
+    lines = [f"<h2>{words['heading']}, {words['version']} {escape(guidelines.version)}</h2>"]
     for page in guidelines.pages[language]:
-        lines += [f"<h2>{escape(page.title)}</h2>", markdown.render(page.intro)]
+        lines += [f"<br><br><h3>{escape(page.title)}</h3>", markdown.render(page.intro)]
         for section in page.sections:
             rule = f"{section.rule} · " if section.rule else ""
             title = markdown.renderInline(section.title)
-            lines += [f"<h3>{rule}{title}</h3>", markdown.render(section.body)]
+            lines += [f"<br><h4>{rule}{title}</h4>", markdown.render(section.body)]
             for example in section.examples:
                 lines.append(f"<p>{'<br>'.join(_instruction_lines(example))}</p>")
-    # Label Studio writes quotation marks as themselves; so do we, to find them unchanged.
-    return "\n".join(lines).replace("&quot;", '"').replace("&#x27;", "'")
+    # Label Studio shows lists without bullets and headings without space above them, and writes
+    # quotation marks as themselves: so do we, to find the text unchanged.
+    html = "\n".join(lines).replace("<li>", "<li>• ")
+    return html.replace("&quot;", '"').replace("&#x27;", "'")
 
 
 def _instruction_lines(example: Example) -> Iterator[str]:
