@@ -94,8 +94,8 @@ def test_what_is_drawn_in_the_browser_is_pulled_to_the_code_point(
         assert (document.id, document.text) == (expected.id, expected.text)
         assert [span.key for span in document.spans] == [span.key for span in expected.spans]
         kept = len(expected.spans) - 3
-        fates = {"kept": kept, "changed": 2, "deleted": 1, "added": 1}
-        assert document.meta["prelabels"] == fates
+        fates = {fate: len(spans) for fate, spans in document.meta["prelabels"].items()}
+        assert fates == {"kept": kept, "changed": 2, "deleted": 1, "added": 1}
 
 
 EDGES = "Sở họp ở UBND TP. theo 07-KH/TW, ngày 16-1.\nT.Ư Đảng ở TP.HCM và TP."
