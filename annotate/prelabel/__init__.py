@@ -11,7 +11,7 @@ from annotate.prelabel.person import find_persons
 from annotate.prelabel.position import find_positions
 from annotate.prelabel.resolve import resolve
 
-RULES_VERSION = "0.1"
+RULES_VERSION = "0.2"
 """Version of rules and lexicons; it changes whenever their output may."""
 
 __all__ = ["RULES_VERSION", "label_document"]
