@@ -332,13 +332,14 @@ def explain(
 def rules(
     source: Annotated[str, typer.Argument(metavar="FILE", help="Document file; - is stdin.")],
     gold: Annotated[
-        bool, typer.Option("--gold", help="The entities of the file are gold: show precision too.")
-    ] = False,
+        str | None,
+        typer.Option(help="Gold of the same documents (as by pull, or FILE itself, if gold)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What each rule of pre-labelling does on documents: coverage, conflicts, precision.
+    """What each rule of pre-labelling does: coverage, conflicts; with gold precision and errors.
 
-    Example: vipol rules gold.jsonl --gold
+    Example: vipol rules docs.jsonl --gold gold.jsonl
     """
     from annotate.prelabel.project import read_project_rules
     from annotate.prelabel.statistics import (
@@ -347,15 +348,16 @@ def rules(
         rule_report_to_dict,
     )
 
+    truth = {each.id: each for each in load_gold(gold)} if gold else None
     report = measure_rules(
-        progress(read_documents(source, labelled=gold), "measuring"),
-        has_gold=gold,
+        progress(read_documents(source), "measuring"),
+        truth,
         rules=read_project_rules(PROJECT_FILE),
     )
     if as_json:
         print_json(rule_report_to_dict(report))
     else:
-        print(format_rule_report(report))
+        print(format_rule_report(report), end="")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from annotate.prelabel.project import ProjectRules
 from annotate.prelabel.resolve import resolve
 from annotate.prelabel.score import score_of
 from annotate.scheme import LABELS, Layer, may_contain
+from annotate.settings import PROJECT_FILE
 from annotate.text import fold
 
 WIDTH = 80
@@ -82,6 +83,15 @@ def explain_document(document: Document, rules: ProjectRules | None = None) -> E
         spans = resolve(chart, candidates)
         index = _built_in()
     return _explain(document, chart, candidates, sort_spans(spans), index)
+
+
+def home_of(source: str) -> str:
+    """The file where the rule of a source stands."""
+    kind, _, rest = source.partition(":")
+    name = rest.partition(".")[0]
+    if kind == "project":
+        return PROJECT_FILE if name == "pattern" else f"a lexicon of {PROJECT_FILE}"
+    return f"annotate/prelabel/{'document_ref' if name == 'document' else name}.py"
 
 
 def list_proposals(
