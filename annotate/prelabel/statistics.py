@@ -49,9 +49,10 @@ class RuleStatistics:
     proposes too; conflicts: how many cannot stand beside what another rule proposes.
 
     right, wrong: kept spans of documents with gold that are in it and that are not (both ends and
-    label). precision: right / (right + wrong), None where there are none. lost_right: gold spans that it
-    proposed and that are not in the output. cost: gold spans that are missing because a wrong span of this rule
-    stands in their place. A rule hurts by `wrong` and `cost`. errors: its first wrong spans.
+    label). precision: right / (right + wrong), None where there are none. lost_right: gold spans
+    that it proposed and that are not in the output. cost: gold spans that are missing because a
+    wrong span of this rule stands in their place. A rule hurts by `wrong` and `cost`. errors: its
+    first wrong spans.
     """
 
     source: str
@@ -317,11 +318,9 @@ def _format_errors(report: RuleReport) -> list[str]:
         lines += ["", f"{one.source} {one.label}  in {home_of(one.source)}"]
         for error in one.errors:
             lines.append(f"  {_cut(f'{error.document} {error.start}-{error.end}', WIDTH - 2)}")
-            lines.append(
-                f"    took  {one.label} {_cut(error.mention, WIDTH - 12 - len(one.label))}"
-            )
-            label, mention = error.gold or ("", "nothing there")
-            lines.append(f"    gold  {_cut(f'{label} {mention}'.strip(), WIDTH - 11)}")
+            wanted = " ".join(error.gold) if error.gold else "nothing there"
+            lines.append(f"    took  {_cut(f'{one.label} {error.mention}', WIDTH - 10)}")
+            lines.append(f"    gold  {_cut(wanted, WIDTH - 10)}")
     return lines
 
 
