@@ -21,8 +21,13 @@ Vietnamese text is one of them; one in twenty settles the matter at once."""
 _FEW_WORDS = 10
 """Below this many words nothing is said of the language: a caption may be all names."""
 
-_FEW_OF_SCRIPT = 3
-"""Below this many words nothing is said of the script."""
+_FEW_LETTERS = 8
+"""Below this many letters nothing is said of the script."""
+
+_LONG = 500
+"""In a text of so many characters one word at least should be Vietnamese."""
+
+_SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
 
 _ONSET = r"(?:ngh|ng|nh|th|tr|ch|gh|gi|kh|ph|qu|[bcdđghklmnprstvx])?"
 _RHYME = (
@@ -54,6 +59,16 @@ _VNI_PIECE = re.compile(
     f"([aeouyôö])([{''.join(_VNI_MARKS)}])|[{''.join(_VNI_LETTERS)}]", re.IGNORECASE
 )
 
+_CP1258 = str.maketrans("ÌìÒÞòõÕýÝðÐãÃ", "\u0300\u0301\u0309\u0303\u0323ơƠưƯđĐăĂ")
+"""windows-1258 read as windows-1252: tones stand behind their letter."""
+
+_VIQR_MARKS = {
+    "`": "\u0300", "'": "\u0301", "?": "\u0309", "~": "\u0303", ".": "\u0323",
+    "^": "\u0302", "(": "\u0306", "+": "\u031b", "*": "\u031b",
+}  # fmt: skip
+_VIQR_PIECE = re.compile(r"[Dd][Dd]|([aeiouyAEIOUY])([\^(+*]?[`'?~.]|[\^(+*])(?=[^\W\d_]|\W|$)")
+"""RFC 1456: marks typed behind their letter."""
+
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -77,10 +92,16 @@ def _describe_bytes(text: str) -> str | None:
         1
         for char in text
         if char == "\ufffd"
+        or "\u2500" <= char <= "\u259f"
         or (unicodedata.category(char) in ("Cc", "Co", "Cn", "Cs") and char not in "\n\t\r")
     )
     if odd * 20 > len(text):
         return "looks like binary data or text in an unknown encoding; name a text file"
+    if len(text) >= _LONG and not any(map(is_syllable, _WORD.findall(text))):
+        if len(max(_WORD.findall(text), key=len, default="")) * 2 > len(text):
+            return "looks like data, not text: one long run of letters"
+        if not any(char.isalpha() for char in text):
+            return "looks like figures and marks, not text: it has no letter"
     return None
 
 
@@ -88,33 +109,43 @@ def _describe_encoding(text: str) -> str | None:
     readings = {
         "TCVN3 (.VnTime fonts)": _read_tcvn3,
         "VNI": _read_vni,
-        "UTF-8 that was read as Latin-1": _read_mojibake,
+        "windows-1258": _read_cp1258,
     }
+    found, as_utf8 = map(_PLAINLY_VIETNAMESE.findall, (text, _read_mojibake(text)))
+    if len(as_utf8) >= 2 and len(as_utf8) > len(found):
+        return (
+            "looks like Vietnamese in UTF-8 that was read as Latin-1 or windows-1252; read it anew"
+        )
+    if _share_of_viqr(text) > 0.25:
+        return "looks like Vietnamese in VIQR, not Unicode; convert it to UTF-8 first"
     as_it_is, marked = _share_of_syllables(text)
     if not marked or as_it_is > 0.8:
         return None
     shares = {name: _share_of_syllables(read(text)) for name, read in readings.items()}
     best = max(shares, key=lambda name: shares[name])
     share, words = shares[best]
-    if words >= 2 and share > max(0.6, as_it_is + 0.2):
+    if words >= 2 and share > max(0.6, as_it_is + 0.15):
         return f"looks like Vietnamese in {best}, not Unicode; convert it to UTF-8 first"
     return None
 
 
 def _describe_language(text: str) -> str | None:
     words = _WORD.findall(text)
-    if len(words) < _FEW_OF_SCRIPT:
+    if sum(map(len, words)) < _FEW_LETTERS:
         return None
     script = _main_script(words)
     if script != "LATIN":
-        return f"looks like text in {script.capitalize()} script, not Vietnamese"
+        name = _SCRIPTS.get(script, script.capitalize())
+        return f"looks like text in {name} script, not Vietnamese"
     if len(words) < _FEW_WORDS:
         return None
+    # Names of others may fill a Vietnamese text, but they begin with capitals.
+    words = [word for word in words if word.islower()] or words
     marked = sum(1 for word in words if not word.isascii() and is_syllable(word))
     if marked * 6 > len(words):
         return None
     plain = sum(1 for word in words if word.isascii() and is_syllable(word))
-    if (plain + marked) * 10 > len(words) * 8:
+    if plain + marked > 0.65 * len(words):
         return "looks like Vietnamese typed without tone marks; put them back first"
     return "looks like text in another language than Vietnamese"
 
@@ -155,6 +186,29 @@ def _join_vni(match: re.Match[str]) -> str:
     base = match.group(1) or match.group()
     base = _VNI_LETTERS.get(base, base)
     return unicodedata.normalize("NFC", base + _VNI_MARKS.get(match.group(2) or "", ""))
+
+
+def _read_cp1258(text: str) -> str:
+    return unicodedata.normalize("NFC", text.translate(_CP1258))
+
+
+def _share_of_viqr(text: str) -> float:
+    """The share of words that are Vietnamese syllables with marks only when read as VIQR."""
+    words = _WORD.findall(text)
+    if len(words) < _FEW_WORDS or not _VIQR_PIECE.search(text):
+        return 0.0
+    found = [word for word in _WORD.findall(_read_viqr(text)) if not word.isascii()]
+    return (sum(map(is_syllable, found)) - sum(not w.isascii() for w in words)) / len(words)
+
+
+def _read_viqr(text: str) -> str:
+    def join(match: re.Match[str]) -> str:
+        base, marks = match.groups()
+        if base is None:
+            return "Đ" if match.group()[0] == "D" else "đ"
+        return unicodedata.normalize("NFC", base + "".join(_VIQR_MARKS[mark] for mark in marks))
+
+    return _VIQR_PIECE.sub(join, text)
 
 
 def _read_mojibake(text: str) -> str:
