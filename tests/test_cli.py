@@ -61,6 +61,7 @@ def docs(tmp_path: Path) -> Path:
 COMMANDS = {
     *(
         "adjudicate",
+        "compare",
         "agreement",
         "build",
         "clean",
@@ -194,7 +195,7 @@ def test_no_server(tmp_path: Path, docs: Path) -> None:
         assert "no Label Studio runs here; start one with vipol studio up" in error_of(
             vipol(*words, "--folder", folder)
         )
-        assert "LABEL_STUDIO_API_KEY is not set" in error_of(
+        assert "no key for http://127.0.0.1:9" in error_of(
             vipol(*words, "--url", "http://127.0.0.1:9")
         )
     assert vipol("studio", "down", "--folder", folder).returncode == 0
@@ -255,3 +256,13 @@ def test_prelabel_and_score_on_real_text_keep_every_byte(tmp_path: Path) -> None
         (r["id"], r["text"], r["meta"]) for r in before
     ]
     assert vipol("score", SHARED / "dev.jsonl", out).returncode == 0
+
+
+def test_standard_output_on_a_full_disk(docs: Path) -> None:
+    command = [sys.executable, "-m", "annotate", "prelabel", str(docs)]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines() == [
+        "vipol: <stdout>: cannot be written (No space left on device)"
+    ]

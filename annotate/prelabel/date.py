@@ -34,10 +34,14 @@ _POINT = (
 )
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    (
+        "month-range",
+        rf"tháng\s{_M}{_SEP}{_Y}\s?(?:-|đến|tới)\s?(?:hết\s)?(?:tháng\s)?{_M}{_SEP}{_Y}(?!\d)",
+    ),
     ("point-range", rf"(?<!\d\s){_POINT}\s(?:đến|tới)\s(?:hết\s)?{_POINT}(?!\d)"),
     (
         "weekday",
-        rf"{_WEEKDAY}\s?,?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})"
+        rf"{_WEEKDAY}\s?[,-]?\s(?:ngày\s)?(?:{_FULL}|{_DAY_OF})"
         rf"|{_WEEKDAY}\s?\((?:ngày\s)?(?:{_FULL}|{_DAY_OF})\)",
     ),
     (
@@ -112,6 +116,7 @@ _BARE = re.compile(rf"(?<![\w/.,-]){_SHORT}(?:\sâm lịch)?(?!\w)")
 _BARE_CUE = re.compile(
     r"(?:mạc|sáng|trưa|chiều|tối|đêm|hôm|nay|qua|mai|từ|đến|tới|trước|sau|dịp|lễ|vào|khánh|kia|ngày"
     r"|và|hết|hạn|vương|lúc|khởi|tính đến|lịch sử|tết|động|nam|nữ|ngày,|phụ nữ|thiếu nhi|nhà giáo"
+    r"|nay,|qua,|đó,|đợt|giảng|chậm nhất|tinh mơ|rạng|đêm|bầu cử"
     r"|liệt sĩ|sinh|hai|ba|tư|năm|sáu|bảy|nhật)\s?\(?$"
 )
 _NOT_DATE_AFTER = re.compile(
@@ -123,8 +128,8 @@ _NOT_DATE_AFTER = re.compile(
 _DATELINE = re.compile(r"\([^\W\d_][^\d()\n]*$")
 _BARE_YEAR = re.compile(rf"(?<![\w/.,-]){_Y}(?![\w/%]|[.,-]\d)")
 _YEAR_CUE = re.compile(
-    r"(?:từ|đến|tới|trước|sau|sn|sinh|trong|đầu|cuối|giữa|hè|tết|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa"
-    r"|thu|xuân|đông"
+    r"(?:từ|đến|tới|trước|sau|sn|sinh|trong|đầu|cuối|giữa|hè|tết"
+    r"|năm \d{4} (?:và|,)|\d{4},|\d{4} và|khóa|thu|xuân|đông"
     r"|tí|sửu|dần|mão|thìn|tị|ngọ|mùi|thân|dậu|tuất|hợi)\s$"
 )
 _COUNT_BEFORE = re.compile(
@@ -133,7 +138,7 @@ _COUNT_BEFORE = re.compile(
     r"|[^\w)\s])\s?$|^$"
 )
 _YEAR_AFTER = re.compile(
-    r"\s*(?:$|[.,;:)!?\"'\n]|-\s|(?:và|đến|tới|của|với|tại|ở|đã|được|là|do|sẽ|theo|để|khi|vẫn|này|về|bằng|cũng"
+    r"\s*(?:$|[.,;:()!?\"'\n]|-\s|(?:và|đến|tới|của|với|tại|ở|đã|được|là|do|sẽ|theo|để|khi|vẫn|này|về|bằng|cũng"
     r"|thì|mà|nhưng|như|trở|so|trong|cho|nhằm|khép|diễn|vừa|đang|từ)\s)"
 )
 _YEAR_LIST = re.compile(rf"(?:,\s|\svà\s)({_Y})(?![\w/%]|[.,-]\d)")
