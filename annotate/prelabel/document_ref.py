@@ -23,6 +23,9 @@ _TIGHT_SYMBOL = re.compile(
 _SPACED_SYMBOL = re.compile(
     r"\d+[a-z]?(?:\s?-\s?|\s)[a-zđ]{2,6}\s?/\s?[a-zđ]{1,10}(?:-[a-zđ]+)*(?![\w/])"
 )
+_RESOLUTION = re.compile(
+    r"\s(?:số\s)?\d{2}/\d{1,3}(?=\s(?:của\s)?(?:đại hội đồng|liên hợp quốc|lhq))"
+)
 _TERM = r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
 _WORD_NUMBER = r"nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?"
 _ORDINAL = (
@@ -145,6 +148,8 @@ class _Finder:
         # `Thông báo kết luận số ...`, `Tờ trình liên ngành số ...` are types of two words
         if more := chart.at("doc.type", token):
             token, at = more, self.end_of(more)
+        if head == "nghị quyết" and (resolution := _RESOLUTION.match(self.folded, at)):
+            return resolution.end(), "document.numbered"
         match = _NUMBERED.match(self.folded, at)
         spaced = _SPACED_SYMBOL.match(self.folded, match.start(1)) if match else None
         if match and spaced and self.symbol_has_capitals(spaced.start(), spaced.end()):
@@ -171,9 +176,6 @@ class _Finder:
                 and (year := re.compile(r"\s\((?:19|20)\d\d\)").match(self.folded, end))
             ):
                 return year.end(), "document.numbered"
-            term = _TERM_AT.match(self.folded, end)
-            if term and "(" not in term.group() and False:
-                end = term.end()
             return end, "document.numbered"
         return 0, ""
 
