@@ -27,6 +27,7 @@ _NONE: Body = (0, "")
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
 _LONGEST_PARENT = 40
+_LONGEST_BODY = 80
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
 _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
@@ -684,7 +685,7 @@ def find_orgs(chart: Chart) -> list[Candidate]:
     found = []
     for i, readers in sorted(chart.by_token(_READERS).items(), reverse=True):
         body = _find_body(chart, i, readers)
-        if body[0]:
+        if i < body[0] <= i + _LONGEST_BODY:  # bodies that hold one another without end are none
             chart.bodies[i] = body
             if _fits(chart, i, *body):
                 found.append(Candidate(i, body[0], "ORG", f"rule:{body[1]}"))
