@@ -22,6 +22,7 @@ from annotate.prelabel.lexicon import (
     read_lexicon,
     read_lexicons,
 )
+from annotate.prelabel.org import find_orgs
 from annotate.prelabel.score import load_scores
 from annotate.text import fold
 
@@ -232,3 +233,14 @@ def test_every_named_body_is_found_where_it_stands(name: str) -> None:
     assert fold(text)[start : start + len(name)] == fold(name)
     places = [(s.start, s.end) for s in label_document(Document("body", text)) if s.label == "ORG"]
     assert (start, start + len(name)) in places
+
+
+def test_a_chain_of_bodies_without_end_is_cut() -> None:
+    orgs = find_orgs(build_chart("BAN CHẤP HÀNH TRUNG ƯƠNG " * 200))
+    assert orgs
+    assert max(org.end - org.start for org in orgs) <= 80
+
+
+def test_laws_that_amend_laws_need_no_recursion_without_end() -> None:
+    text = "Luật sửa đổi, bổ sung một số điều của " * 1500 + "Luật Đất đai"
+    assert label_document(Document("amended", text))

@@ -73,6 +73,8 @@ _TITLED = frozenset({"chỉ", "lời", "đề", "tuyên"})
 _CLOSE = {"“": "”", '"': '"', "«": "»"}
 _LONGEST_TITLE = 200
 _AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
+_MOST_AMENDING, _MOST_AMENDED = 2, 20
+"""How deep laws that amend laws are read, and how many laws one may amend."""
 _AND_LAW = re.compile(r"(?:,|\svà)\s(luật|bộ luật)\s")
 _ENDS_SUBJECT = folded_words(
     "giữa song giai ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và"
@@ -263,7 +265,7 @@ class _Finder:
             return end - 1
         return end
 
-    def statute(self, i: int) -> tuple[int, str]:
+    def statute(self, i: int, depth: int = 0) -> tuple[int, str]:
         chart = self.chart
         word = chart.word(i)
         if word not in ("luật", "bộ", "pháp", "hiến", "dự", "đạo", "cương"):
@@ -291,14 +293,17 @@ class _Finder:
             return 0, ""
         offset = self.end_of(head)
         amending = _AMENDING.match(self.folded, offset + 1)
-        if amending:
+        if amending and depth < _MOST_AMENDING:
             token = self.token_at.get(amending.end())
             if token is not None and chart.word(token) == "các":
                 return self.listed_laws(token), "document.statute"
             if token is not None and chart.word(token) in ("luật", "bộ", "pháp"):
-                end, _ = self.statute(token)
-                while end and (joined := _AND_LAW.match(self.folded, end)):
-                    more, _ = self.statute(self.token_at[joined.start(1)])
+                end, _rule = self.statute(token, depth + 1)
+                for _ in range(_MOST_AMENDED):
+                    joined = _AND_LAW.match(self.folded, end) if end else None
+                    if not joined:
+                        break
+                    more, _rule = self.statute(self.token_at[joined.start(1)], depth + 1)
                     if not more:
                         break
                     end = more
