@@ -448,7 +448,10 @@ def _countries(chart: Chart, i: int, end: int) -> int:
     """Extends a body over the countries it belongs to and, abroad, over where it sits:
     `Hội Hữu nghị Việt Nam - Lào`, `Đại sứ quán Việt Nam tại Lào`."""
     if chart.word(end + 1) == "-" and _is_nation(chart, i, end):
-        end += 2
+        if _is_nation(chart, i, end + 2):
+            return end + 3
+        if chart.at("country", end + 2):
+            end += 2
     while country := chart.at("country", end):
         if is_person(chart, end) and country == end + 2:
             break
@@ -710,6 +713,10 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
     ):
         return False
     if after.isdigit() and rule == "org.alone" and chart.at("level", end + 1):
+        return False
+    if rule == "org.alone" and chart.word(i) == "phòng" and chart.word(end + 1) == "chống":
+        return False
+    if before == "các" and chart.word(i) == "ban" and find_body(chart, i + 1)[0] == end:
         return False
     if after == "viên" and chart.is_joined(end) is False and chart.word(end - 1) == "ủy":
         return False

@@ -222,7 +222,11 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         body = 0
     if body and rule == "org.centre" and not name.endswith("viên"):
         body = 0
-    if name in _OF_FIELD and chart.at("field", at) and chart.word(at) not in _HEADS_OF_MINISTERS:
+    if (
+        name in _OF_FIELD
+        and body <= chart.at("field", at)
+        and chart.word(at) not in _HEADS_OF_MINISTERS
+    ):
         body = 0
     if body:
         inners = (Candidate(at, body, "ORG", f"rule:{rule}"),)
