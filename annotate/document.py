@@ -6,6 +6,7 @@ One line of a Document file:
 
 `start` and `end` are code points into `text`, end exclusive. `text` is in NFC and is not
 changed by anything after `vipol clean`. An entity also has `source` and `score` where known.
+
 A document of others' data (`vipol import conll`) has their labels and tokens beside:
 
     "foreign": {"labels": ["AGE", "NAME"], "tokens": [[[0, 3], [4, 9]], [[10, 14]]]}

@@ -39,6 +39,7 @@ from baselines.training import (
     TaggedSentence,
     TrainingCounts,
     hash_documents,
+    is_first_process,
     measure_validation,
 )
 
@@ -392,11 +393,6 @@ def quiet() -> Iterator[None]:
 
 
 # --- checkpoints ----------------------------------------------------------------------------
-
-
-def is_first_process() -> bool:
-    """Whether this process is the one that writes: the only one, or the first of several."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _open_run(folder: Path, run: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ what it held in training, so any label set will do. Nothing here needs torch.
 
 import hashlib
 import json
+import os
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -234,16 +235,24 @@ def has_words(document: Document) -> bool:
     )
 
 
-def check_tokens(documents: Iterable[Document], training: TrainingCounts) -> None:
-    """Raise DataError for documents whose tokens are not of the kind that a model knows."""
-    for document in documents:
-        found, wanted = has_words(document), training.words
-        if (found and not wanted) or (wanted and document.foreign is None):
-            kinds = ("words", "syllables") if wanted else ("syllables", "words")
-            raise DataError(
-                f"document {document.id}: its tokens are {kinds[1]}, the model was trained on "
-                f"{kinds[0]}; train one on tokens of the same kind"
-            )
+def check_tokens(documents: Sequence[Document], training: TrainingCounts) -> None:
+    """Raise DataError for documents whose tokens are not of the kind that a model knows: words or
+    syllables. Words are told by those of several syllables, of which a few may have none."""
+    wanted = training.words
+    strange = [one for one in documents if (one.foreign is None if wanted else has_words(one))]
+    if wanted and not strange and not any(map(has_words, documents)):
+        count = sum(len(sentence) for one in documents for sentence in token_sentences(one))
+        strange = list(documents) if count >= _ENOUGH_TOKENS else []
+    if strange:
+        known, found = ("words", "syllables") if wanted else ("syllables", "words")
+        raise DataError(
+            f"document {strange[0].id}: its tokens are {found}, the model was trained on {known}; "
+            "train one on tokens of the same kind"
+        )
+
+
+_ENOUGH_TOKENS = 200
+"""Among so many words, one at least has several syllables."""
 
 
 def check_training_documents(
@@ -283,6 +292,12 @@ def _check_label_sets(documents: Sequence[Document], what: str) -> None:
                 f"{', '.join(labels_of(first))}; {document.id} has "
                 f"{', '.join(labels_of(document))}; give data of one label set"
             )
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes: the only one, or the first of several that train
+    one model on several GPUs."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def batch_documents(

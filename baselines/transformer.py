@@ -269,10 +269,9 @@ def _special_pieces(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 def _needs_space(tokenizer: Any) -> bool:
     """Whether a word inside a text has other pieces than one at its start (byte-level BPE)."""
-    return bool(
-        tokenizer.tokenize("a a")[-1:] != tokenizer.tokenize("a")[-1:]
-        and tokenizer.tokenize("a a")[-1:] == tokenizer.tokenize(" a")[-1:]
-    )
+    alone, both = tokenizer.tokenize("a"), tokenizer.tokenize("a a")
+    behind = both[len(alone) :]
+    return bool(behind != alone and behind == tokenizer.tokenize(" a"))
 
 
 # --- the network ------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def build_vectors(
     import numpy as np
     from scipy.sparse import coo_matrix, csr_matrix
     from sklearn.utils.extmath import randomized_svd  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     found, tokens = _number_forms(texts, words, window)
     counts = np.bincount(tokens[tokens >= 0], minlength=len(found))
@@ -80,7 +81,8 @@ def build_vectors(
     by_context = np.asarray(near.sum(0)).ravel() ** CONTEXT_POWER
     weight = np.log(near.data * by_context.sum() / (by_form[near.row] * by_context[near.col]))
     positive = coo_matrix((np.maximum(weight, 0), (near.row, near.col)), shape).tocsr()
-    left, strength, _ = randomized_svd(positive, n_components=size, random_state=seed)
+    with threadpool_limits(1):  # so that the sums do not depend on the number of cores
+        left, strength, _ = randomized_svd(positive, n_components=size, random_state=seed)
     vectors = left * np.sqrt(strength)
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     rounded = np.round(vectors.astype(float), 5).tolist()
@@ -119,12 +121,14 @@ def build_clusters(
     """For each form the names of its clusters, one for each number of clusters in `sizes` (fewer
     clusters where there are not twice as many forms)."""
     import numpy as np
-    from sklearn.cluster import MiniBatchKMeans  # type: ignore[import-untyped]
+    from sklearn.cluster import KMeans  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     table = np.array(list(vectors.values()))
     columns = []
     for most in sizes:
         count = min(most, max(1, len(table) // 2))
-        means = MiniBatchKMeans(count, random_state=seed, n_init=3, batch_size=4096)
-        columns.append([str(number) for number in means.fit_predict(table)])
+        means = KMeans(count, random_state=seed, n_init=1, max_iter=50)
+        with threadpool_limits(1):
+            columns.append([str(number) for number in means.fit_predict(table)])
     return dict(zip(vectors, zip(*columns, strict=True), strict=True))

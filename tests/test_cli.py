@@ -282,3 +282,13 @@ def test_three_columns_need_the_column_of_the_tag(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     run = vipol("score", tmp_path / "out", tmp_path / "predicted")
     assert "LOC            1.0000 1.0000 1.0000" in run.stdout
+
+
+def test_standard_output_on_a_full_disk(docs: Path) -> None:
+    command = [sys.executable, "-m", "annotate", "prelabel", str(docs)]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines() == [
+        "vipol: <stdout>: cannot be written (No space left on device)"
+    ]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from neural_data import invent_documents
 
 from annotate.document import Document, Span, find_illegal, split_layers
 from annotate.errors import DataError
@@ -19,7 +20,7 @@ from annotate.scheme import HOSTS, may_contain
 from annotate.tokens import split_sentences, tokenize
 from baselines.chain import Floats, LinearChain, Weights
 from baselines.crf import CrfModel, CrfSettings, load_crf, train_crf
-from baselines.features import TokenReader, context_rows, full_rows
+from baselines.features import TokenReader, Word, context_rows, full_rows
 from baselines.score import score_documents
 
 SOURCES = {
@@ -321,3 +322,34 @@ def test_many_documents_are_labelled_like_one(model: CrfModel):
         alone = model.label_document(document)
         assert [s.key for s in found.spans] == [s.key for s in alone]
         assert [s.score for s in found.spans] == pytest.approx([s.score for s in alone], abs=1e-3)
+
+
+def test_clusters_of_unlabelled_text_are_features(tmp_path: Path):
+    """Names that no training document has are found by the company they keep."""
+    unlabelled = [one.text for one in invent_documents(200, seed=3)] * 5
+    with_clusters = train_crf(documents(), unlabelled=unlabelled, output=tmp_path / "model")
+    lines = with_clusters.clusters.decode().splitlines()
+    assert len(lines) > 100 and {len(line.split("\t")) for line in lines} == {3}
+    names = {
+        feature.partition("=")[0] for feature, _ in LinearChain(with_clusters.outer).state_weights
+    }
+    assert {"k0", "k1", "-1k0", "2k1"} <= names
+    assert load_crf(tmp_path / "model") == with_clusters
+    again = train_crf(documents(), unlabelled=iter(unlabelled))
+    assert (again.clusters, again.outer) == (with_clusters.clusters, with_clusters.outer)
+    with pytest.raises(DataError, match="forms occur 5 times or more in the unlabelled text"):
+        train_crf(documents(), unlabelled=["quá ít chữ"])
+
+
+def test_features_can_be_left_out():
+    model = train_crf(documents(), settings=CrfSettings(without=("x", "a"), max_iterations=20))
+    names = {feature.partition("=")[0] for feature, _ in LinearChain(model.outer).state_weights}
+    assert {"w", "b", "1x"} <= names and not {"x", "a"} & names
+
+
+def test_a_word_of_several_syllables_shows_them():
+    """In others' data a token may be a word."""
+    assert {"w=bệnh viện", "v=bệnh", "v=viện", "v1=bệnh", "v0=viện", "v#=2", "s=Xx x"} <= set(
+        Word("Bệnh viện").own
+    )
+    assert not any(feature.startswith("v") for feature in Word("Viện").own)

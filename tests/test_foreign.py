@@ -1,6 +1,7 @@
 """Labellers by name; underthesea's NER leaves the text alone, however ugly."""
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from annotate.document import Document, find_illegal
 from annotate.errors import DataError
 from annotate.markup import parse_markup
 from annotate.text import fold
+from annotate.tokens import tokenize
 from baselines import Labeller
 from baselines.crf import train_crf
-from baselines.foreign import load_labeller, load_underthesea, read_predictions
+from baselines.foreign import load_batch_labeller, load_labeller, load_underthesea, read_predictions
 from baselines.workers import label_stream
 
 
@@ -166,6 +168,15 @@ def others_data(folder: Path) -> Path:
     return folder / "theirs"
 
 
+def sentences_of_syllables(documents: list[Document]) -> list[Document]:
+    """Documents of others whose tokens are syllables."""
+    return [
+        replace(one, foreign=replace(one.foreign, tokens=(tuple(tokenize(one.text)),)))
+        for one in documents
+        if one.foreign
+    ]
+
+
 def test_others_labels_and_tokens_are_learned_and_kept(tmp_path: Path):
     data = others_data(tmp_path)
     model = train_crf(load_documents(data, "train"), output=tmp_path / "m")
@@ -185,6 +196,9 @@ def test_others_labels_and_tokens_are_learned_and_kept(tmp_path: Path):
     ours = {"ID": None, "JOB": "POSITION", "LOC": "ORG"}
     with pytest.raises(DataError, match="document a: its tokens are syllables, the model was"):
         list(label_stream(str(tmp_path / "m"), COLUMNS, label_map=ours))
+    split = sentences_of_syllables(test) * 20
+    with pytest.raises(DataError, match="document test-0: its tokens are syllables, the model"):
+        load_batch_labeller(str(tmp_path / "m"), labels=test[0].foreign.labels)(split)
     with pytest.raises(DataError, match="label documents of one label set at a time"):
         list(label_stream(str(tmp_path / "m"), [*test, *COLUMNS]))
     with pytest.raises(DataError, match="have several label sets: train-0 has ID, JOB, LOC; a has"):

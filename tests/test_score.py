@@ -391,6 +391,14 @@ def test_the_interval_is_that_of_documents_drawn_anew():
     assert high == pytest.approx(binom.ppf(0.975, 100, 0.5) / 100, abs=0.011)
 
 
+def test_what_stands_in_one_document_alone_has_no_interval():
+    gold = [document("[Đảng]{ORG} và [năm 2017]{DATE}", "1"), document("[Đảng]{ORG} ta", "2")]
+    nested = score_documents(gold, [gold[0].with_spans([]), gold[1]]).nested
+    assert nested.labels["DATE"].intervals == {}
+    assert set(nested.labels["ORG"].intervals) == {"precision", "recall", "f1"}
+    assert set(nested.macro.intervals) == {"precision", "recall", "f1"}
+
+
 def test_the_hash_tells_gold_apart_whatever_the_order():
     one, two = document(GOLD, "1"), document("[năm 2017]{DATE}", "2")
     assert hash_gold([one, two]) == hash_gold([two, replace(one, meta={"genre": "news"})])

@@ -115,9 +115,7 @@ def model(
         DOCUMENTS,
         model=str(encoders[request.param]),
         output=output,
-        validation=DOCUMENTS,
         epochs=18,
-        patience=18,
         **FAST,
     )
     assert not checkpoint_folder(output).exists()
@@ -167,7 +165,6 @@ def test_save_and_load(model: TransformerModel, tmp_path: Path):
     assert model_kind(tmp_path / "again") == "vipol-transformer"
     card = json.loads((tmp_path / "again" / "model.json").read_text(encoding="utf-8"))
     assert card["settings"]["encoder"]["positions"] == model.reader.positions
-    assert card["validation"]["f1"] > 0.99
 
 
 def test_a_long_sentence_loses_nothing(model: TransformerModel):
@@ -246,6 +243,30 @@ def test_xlmr_reads_syllables(readers: dict[str, TransformerReader]):
     assert reader.tokenizer.convert_tokens_to_ids("▁") not in [
         read.windows[0][place] for place in read.piece
     ]
+
+
+def test_a_word_inside_a_text_has_its_own_pieces(tmp_path: Path):
+    """Byte-level BPE marks the space before a word: RoBERTa's and ModernBERT's way."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    learner.train_from_iterator((document.text for document in DOCUMENTS), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=learner, pad_token="<pad>", unk_token="<unk>", model_max_length=128
+    )
+    reader = TransformerReader(tokenizer, 128, segmented=False)
+    for word in ("Minh", "ông"):
+        inside = tokenizer.tokenize(f"a {word}")[len(tokenizer.tokenize("a")) :]
+        assert tokenizer.convert_ids_to_tokens(reader.pieces(word)[0]) == inside
+        assert inside[0].startswith("\u0120")
 
 
 @pytest.mark.parametrize("name", ["phobert", "xlmr"])

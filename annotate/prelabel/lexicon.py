@@ -47,11 +47,13 @@ WORD_CLASSES = frozenset(
         "outside",
         "not-name",
         "opens-word",
+        "palace",
         "byline.not-name",
         "compound",
         "doc.rarely-numbered",
         "generic.after",
         "given",
+        "given.foreign",
         "generic.before",
         "head.firm",
         "head.numbered",
@@ -67,6 +69,9 @@ WORD_CLASSES = frozenset(
     }
 )
 """Classes of words that are looked up at a place already found, never searched for."""
+
+LONGEST_ENTRY = 255
+"""Most tokens of an entry."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _SECTION = re.compile(r"\[([a-z][a-z.-]*)\]")
@@ -188,6 +193,8 @@ class Lexicon:
         keys: dict[str, dict[Cased, None]] = {}
         for entry in entries:
             key = fold(entry.text)
+            if len(SYLLABLE.findall(key)) > LONGEST_ENTRY:
+                raise DataError(f"{entry.where}: an entry of more than {LONGEST_ENTRY} words")
             if entry.label in WORD_CLASSES:
                 words[entry.label].add(key)
                 continue
