@@ -872,6 +872,22 @@ def export(
     say(f"exported {plural(written, 'document')} as {to}")
 
 
+@import_.command("documents")
+def import_documents_command(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="File that vipol export wrote.")],
+    format: Annotated[ExportFormat, typer.Option("--from", help="Format of the file.")],
+    output: Output = "-",
+) -> None:
+    """Read an export back, perhaps changed by other tools, as a Document file.
+
+    Example: vipol import documents gold.spacy --from spacy -o gold.jsonl
+    """
+    from annotate.dataset.exports import read_export
+
+    count = write_documents(output, read_export(source, format))
+    say(f"read {plural(count, 'document')} from {format}")
+
+
 @import_.command("conll")
 def import_conll_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the dataset.")],
