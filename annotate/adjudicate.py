@@ -219,7 +219,7 @@ def _take_decision(
     remarks: list[str],
 ) -> Document | OpenDocument | None:
     """Gold that a person decided, now or earlier; or why there is none though one looked at it."""
-    decided = _decide(those, decisions) if decisions else None
+    decided = _decide(those, decisions, remarks) if decisions else None
     if isinstance(decided, Document) or earlier is None:
         return decided
     if decided:
@@ -248,7 +248,9 @@ def _apply(policy: Policy, those: _Annotations) -> Document | Review | OpenDocum
     return document if settled else Review(document, versions, stretches, _url(first))
 
 
-def _decide(those: _Annotations, decisions: _Decisions) -> Document | OpenDocument | None:
+def _decide(
+    those: _Annotations, decisions: _Decisions, remarks: list[str]
+) -> Document | OpenDocument | None:
     """The gold that reviewers decided, or why their work gives none."""
     name = those.any.id
     if decisions.problems:
@@ -259,27 +261,33 @@ def _decide(those: _Annotations, decisions: _Decisions) -> Document | OpenDocume
     if not decisions.made:
         if not decisions.skipped:
             return None
-        url = decisions.skipped[0].meta["task_url"]
-        return OpenDocument(name, f"{_join(_names(decisions.skipped))} skipped it in review", url)
+        skipped = f"{_join(_names(decisions.skipped))} skipped it in review"
+        return OpenDocument(name, skipped, _url(decisions.skipped[0]))
+    first, *others = sorted(decisions.made, key=lambda decision: str(decision.meta["updated_at"]))
     reviewers = _join(_names(decisions.made))
-    last = max(decisions.made, key=lambda decision: str(decision.meta["updated_at"]))
-    url = last.meta["task_url"]
-    if last.text != those.any.text:
+    if first.text != those.any.text:
         return OpenDocument(
-            name, f"{reviewers} decided it over another text; give the document a new id", url
+            name,
+            f"{reviewers} decided it over another text; give the document a new id",
+            _url(first),
         )
-    if len({decision.spans for decision in decisions.made}) > 1:
+    if any(decision.spans != first.spans for decision in others):
         return OpenDocument(
-            name, f"{reviewers} decided differently; delete all but one of their annotations", url
+            name,
+            f"{reviewers} decided differently; delete all but one of their annotations",
+            _url(first),
         )
+    if others:
+        agreed = f"{_join(_names(others))} decided the same as {_names([first])[0]}"
+        remarks.append(str(OpenDocument(name, agreed, _url(first))))
     meta = _meta(those) | {
-        "annotators": last.meta.get("annotators", []),
-        "decided_by": reviewers,
-        "decided_at": last.meta["updated_at"],
+        "annotators": first.meta.get("annotators", []),
+        "decided_by": first.meta["annotator"],
+        "decided_at": first.meta["updated_at"],
     }
-    if last.meta.get("guideline_version"):
-        meta["guideline_version"] = last.meta["guideline_version"]
-    return Document(name, last.text, last.spans, meta)
+    if first.meta.get("guideline_version"):
+        meta["guideline_version"] = first.meta["guideline_version"]
+    return Document(name, first.text, first.spans, meta)
 
 
 def _meta(those: _Annotations) -> dict[str, Any]:

@@ -119,6 +119,20 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         yield advance
 
 
+@contextmanager
+def counted(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of things done since its last call; it has a bar as well."""
+    with progress_bars() as advance:
+        so_far = 0
+
+        def add(count: int) -> None:
+            nonlocal so_far
+            so_far += count
+            advance(what, so_far, total)
+
+        yield add
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
@@ -370,10 +384,13 @@ def retrain(
         check_own(document, source)
     labeller = open_labeller("rules", PROJECT_FILE)
 
-    def tell(done: int) -> None:
-        say(f"trained {done} of {FOLDS + 1} models")
-
-    report = retrain_ensemble(gold, seed=seed, rules=labeller, on_fold=tell)
+    with progress_bars() as advance:
+        report = retrain_ensemble(
+            gold,
+            seed=seed,
+            rules=labeller,
+            on_fold=lambda done: advance("training", done, FOLDS + 1),
+        )
     report.save(output)
     if as_json:
         print_json(retraining_to_dict(report))
@@ -511,24 +528,45 @@ def push(
     source: Annotated[str, typer.Argument(metavar="DOCS", help="Document file; - is stdin.")],
     project: Project,
     per_task: Annotated[
-        int, typer.Option("--per-task", min=1, help="How many annotators label each task.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--per-task",
+            min=1,
+            help="How many annotators label each task.  [default: as it is; 1 at first]",
+            show_default=False,
+        ),
+    ] = None,
+    unsure_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--unsure-first/--in-order",
+            help="Which tasks annotators see first: those with low scores of their pre-labels, or "
+            "in order of the push.  [default: as it is; in order at first]",
+            show_default=False,
+        ),
+    ] = None,
     url: Url = None,
     folder: ServerFolder = None,
 ) -> None:
     """Send documents to a Label Studio project as tasks, their spans as predictions.
 
+    Makes the project or brings it up to date: labels, hotkeys, the guidelines as instructions.
     Can be run again at any time: same input, same state.
 
     Example: vipol push prelabelled.jsonl --project "Party news"
     """
+    from annotate.guide import GUIDELINES, render_instruction
     from annotate.studio.project import ensure_project
     from annotate.studio.push import push_documents
 
     documents = list(read_documents(source))
     connection = open_connection(url, folder)
-    place = ensure_project(connection, project, per_task=per_task)
-    report = push_documents(connection, place, documents)
+    instruction = render_instruction() if GUIDELINES.is_dir() else None
+    place = ensure_project(
+        connection, project, per_task, instruction=instruction, unsure_first=unsure_first
+    )
+    with counted(len(documents), "pushing") as done:
+        report = push_documents(connection, place, documents, progress=done)
     for left in (*report.kept, *report.refused):
         say(f"{left.task_url} (document {left.document}): {left.reason}")
     say(
@@ -844,7 +882,12 @@ def import_conll_command(
         Path | None, typer.Option(help="TOML file: their labels to the ones wanted.")
     ] = None,
     token_column: Annotated[int, typer.Option(min=1, help="Column of the token.")] = 1,
-    tag_column: Annotated[int, typer.Option(min=1, help="Column of the IOB2 tag.")] = 2,
+    tag_column: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Column of the IOB2 tag.  [default: the second of two]", show_default=False
+        ),
+    ] = None,
     inner_column: Annotated[
         int | None, typer.Option(min=1, help="Column of a second layer's tag.")
     ] = None,
@@ -857,11 +900,14 @@ def import_conll_command(
     from annotate.dataset.conll import Columns
     from annotate.dataset.imports import import_conll, read_label_map
 
+    columns = None
+    if (token_column, tag_column, inner_column) != (1, None, None):
+        columns = Columns(token_column, tag_column or 2, inner_column)
     named: dict[Split, Path | None] = {"train": train, "validation": validation, "test": test}
     report = import_conll(
         {split: path for split, path in named.items() if path},
         output,
-        columns=Columns(token_column, tag_column, inner_column),
+        columns=columns,
         labels=read_label_map(label_map) if label_map else None,
         licence=licence,
     )
@@ -910,7 +956,11 @@ def publish(
     )
     print(plan)
     if yes:
-        print(publish_plan(plan, wait=wait))
+        with progress_bars() as advance:
+            done = publish_plan(plan, wait=wait, progress=partial(advance, "sending"))
+        print(done)
+    elif plan.commits or plan.tags:
+        say("nothing was sent; --yes sends it")
 
 
 # --- models and scores --------------------------------------------------------------------

@@ -182,10 +182,11 @@ def _start(folder: Path) -> tuple[tuple["Server", "Connection"], str]:
 
 
 def _push(connection: "Connection", documents: list[Document]) -> tuple["Project", str]:
+    from annotate.guide import render_instruction
     from annotate.studio.project import ensure_project
     from annotate.studio.push import push_documents
 
-    project = ensure_project(connection, PROJECT, per_task=2)
+    project = ensure_project(connection, PROJECT, per_task=2, instruction=render_instruction())
     report = push_documents(connection, project, documents)
     return project, f"{report.created} tasks with pre-labels in the project {PROJECT!r}"
 
@@ -349,7 +350,7 @@ def _score(
     from baselines.report import write_report
     from baselines.score import score_documents
 
-    scores = score_documents(parts["test"], predicted)
+    scores = score_documents(parts["test"], predicted, split="test", train=parts["train"])
     write_report(
         folder / "report",
         scores,

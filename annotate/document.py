@@ -6,6 +6,7 @@ One line of a Document file:
 
 `start` and `end` are code points into `text`, end exclusive. `text` is in NFC and is not
 changed by anything after `vipol clean`. An entity also has `source` and `score` where known.
+
 A document of others' data (`vipol import conll`) has their labels and tokens beside:
 
     "foreign": {"labels": ["AGE", "NAME"], "tokens": [[[0, 3], [4, 9]], [[10, 14]]]}
@@ -16,6 +17,7 @@ adjudicated gold: annotators (whose versions were compared), decided_by (the rev
 `policy:` and the policy's name) and, of a reviewer's decision, decided_at.
 """
 
+import hashlib
 import json
 import unicodedata
 from bisect import bisect_left
@@ -405,11 +407,19 @@ def read_documents(
                         f"{where} (document {document.id}): this id"
                         + (" and annotator" if annotations else "")
                         + f" stood already in {first}; ids must be unique"
+                        + _advice_for(document)
                     )
             count += 1
             yield document
     if not count:
         raise DataError(f"{name}: holds no documents; one JSON object a line was wanted")
+
+
+def _advice_for(document: Document) -> str:
+    """What to do with several annotations of one document, as vipol pull writes them."""
+    if "annotation_id" not in document.meta:
+        return ""
+    return "; these are annotations by several: take one's with --annotator, or adjudicate them"
 
 
 def _key(document: Document, annotations: bool) -> tuple[str, ...]:
@@ -476,6 +486,16 @@ def write_documents(path: str | Path, documents: Iterable[Document]) -> int:
             stream.write(document_to_line(document) + "\n")
             count += 1
     return count
+
+
+def hash_gold(documents: Iterable[Document]) -> str:
+    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
+    scores had the same gold."""
+    lines = sorted(
+        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
+        for one in documents
+    )
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def mentions(document: Document, spans: Sequence[Span] | None = None) -> list[str]:

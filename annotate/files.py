@@ -49,8 +49,15 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
     Raises DataError where the folder or file cannot be written.
     """
     if str(path) == STANDARD_STREAM:
-        yield sys.stdout
-        sys.stdout.flush()
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader went away: the command line knows
+            raise
+        except OSError as error:
+            # What is left in the buffer must not fail once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise DataError(f"<stdout>: cannot be written ({error.strerror})") from None
         return
     target = Path(path)
     if target.is_dir():

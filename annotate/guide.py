@@ -356,6 +356,49 @@ def _guide_html(guidelines: Guidelines, language: Language) -> str:
 """
 
 
+def render_instruction(folder: Path = GUIDELINES) -> str:
+    """The Vietnamese guidelines of `folder` as the instructions of a labelling project: HTML of
+    plain elements, since styles and scripts do not get through; labels stay in inline mark-up.
+
+    Raises DataError as `read_guidelines` does.
+    """
+    guidelines, language = read_guidelines(folder), LANGUAGES[0]
+    words = _WORDS[language]
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    labels = "".join(
+        f"<li><b>{label.vietnamese}</b> ({label.name}, {words['key'].lower()} {label.hotkey}): "
+        f"{escape(label.hint)}</li>"
+        for label in LABELS
+    )
+
+    def fence(token: Token) -> str:
+        if token.info.strip() == "labels":
+            return f"<ul>{labels}</ul>\n"
+        return f"<p><code>{escape(token.content)}</code></p>\n"
+
+    _render_by(markdown, "fence", fence)
+    lines = [f"<h2>{words['heading']}, {words['version']} {escape(guidelines.version)}</h2>"]
+    for page in guidelines.pages[language]:
+        lines += [f"<br><br><h3>{escape(page.title)}</h3>", markdown.render(page.intro)]
+        for section in page.sections:
+            rule = f"{section.rule} · " if section.rule else ""
+            title = markdown.renderInline(section.title)
+            lines += [f"<br><h4>{rule}{title}</h4>", markdown.render(section.body)]
+            for example in section.examples:
+                lines.append(f"<p>{'<br>'.join(_instruction_lines(example))}</p>")
+    # Label Studio shows lists without bullets and headings without space above them, and writes
+    # quotation marks as themselves: so do we, to find the text unchanged.
+    html = "\n".join(lines).replace("<li>", "<li>• ")
+    return html.replace("&quot;", '"').replace("&#x27;", "'")
+
+
+def _instruction_lines(example: Example) -> Iterator[str]:
+    for _, mark, markup in _example_kinds(example):
+        yield f"{mark} {escape(markup)}"
+    for note in example.notes:
+        yield f"<i>{escape(note)}</i>"
+
+
 def _anchor(name: str, language: Language) -> str:
     return name if language == "vi" else f"en-{name}"
 
@@ -406,18 +449,21 @@ def _section_html(section: Section, anchor: str, language: Language, markdown: M
 def _example_lines(examples: Sequence[Example], language: Language) -> Iterator[str]:
     for example in examples:
         notes = "".join(f'<p class="note">{escape(note)}</p>' for note in example.notes)
-        if example.wrong is not None:
-            kinds = [("wrong", "✗", example.wrong), ("mended", "→", example.markup)]
-        elif example.unlabelled:
-            kinds = [("unlabelled", "∅", example.markup)]
-        else:
-            kinds = [("right", "✓", example.markup)]
         lines = "".join(
             f'<p class="{kind}"><span class="mark" title="{_WORDS[language][kind]}">{mark}</span>'
             f'<span lang="vi">{markup_to_html(markup, language)}</span></p>'
-            for kind, mark, markup in kinds
+            for kind, mark, markup in _example_kinds(example)
         )
         yield f'<div class="example">{lines}{notes}</div>\n'
+
+
+def _example_kinds(example: Example) -> list[tuple[str, str, str]]:
+    """Kind, mark and mark-up of each line of an example."""
+    if example.wrong is not None:
+        return [("wrong", "✗", example.wrong), ("mended", "→", example.markup)]
+    if example.unlabelled:
+        return [("unlabelled", "∅", example.markup)]
+    return [("right", "✓", example.markup)]
 
 
 def _legend_html(language: Language) -> str:

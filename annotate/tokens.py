@@ -74,17 +74,18 @@ def read_syllables(text: str, folded: str) -> Syllables:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     known = _kinds()
     kinds = known.take(codes, mode="clip")
-    for k in np.flatnonzero(codes >= len(known)).tolist():
-        kinds[k] = _kind_of(text[k])
+    if text and codes.max() >= len(known):
+        for k in np.flatnonzero(codes >= len(known)).tolist():
+            kinds[k] = _kind_of(text[k])
     word = np.zeros(len(kinds) + 2, dtype=bool)
     word[1:-1] = kinds & _WORD
     other = (kinds & (_INK | _WORD)) == _INK
     begins = other | (word[1:-1] & ~word[:-2])
     stops = other | (word[1:-1] & ~word[2:])
-    first, last = np.flatnonzero(begins), np.flatnonzero(stops)
+    (first,), (last,) = begins.nonzero(), stops.nonzero()
     places = [match.start() for match in _JOINT.finditer(folded)]
     if places:
-        numbers = np.searchsorted(first, places)
+        numbers = first.searchsorted(places)
         heads = first[numbers - 1]
         joined = _find_joined(folded, places, numbers.tolist(), heads.tolist())
         keeps = np.ones(len(first) + 1, dtype=bool)
@@ -98,7 +99,7 @@ def read_syllables(text: str, folded: str) -> Syllables:
         starts,
         ends,
         ((of_first & _CAPITAL) != 0).tolist(),
-        np.flatnonzero(of_first & _DIGIT).tolist(),
+        (of_first & _DIGIT).nonzero()[0].tolist(),
     )
 
 

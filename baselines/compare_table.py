@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -20,14 +20,15 @@ ComparisonFormat = Literal["text", "markdown", "latex", "json"]
 EXAMPLES = 3
 """Examples of what one model finds and another misses, for each two models."""
 
-NAME_WIDTH = 14
+NAME_WIDTH = 11
+"""Characters of a model's name in tables of the terminal."""
 
 
 def format_comparison(comparison: Comparison, to: ComparisonFormat = "text") -> str:
-    """The comparison in a format; text has at most 80 columns with up to six models."""
+    """The comparison in a format; text has at most 80 columns."""
     if to == "json":
         return json.dumps(comparison_to_dict(comparison), ensure_ascii=False, indent=2)
-    grids = list(comparison_grids(comparison))
+    grids = list(comparison_grids(comparison, NAME_WIDTH if to == "text" else None))
     answer, signature = find_answer(comparison), signature_of(comparison)
     if to == "latex":
         return "\n\n".join([f"% {signature}", *map(to_latex, grids)])
@@ -68,9 +69,11 @@ def find_answer(comparison: Comparison) -> str:
 # --- the tables -------------------------------------------------------------------------
 
 
-def comparison_grids(comparison: Comparison) -> Iterator[Grid]:
-    """Models, labels, tests, mistakes by kind, and who finds what another misses."""
+def comparison_grids(comparison: Comparison, width: int | None = None) -> Iterator[Grid]:
+    """Models, labels, tests, mistakes by kind, and who finds what another misses; names of models
+    are cut to a width."""
     ranking = comparison.ranking
+    short = {name: _cut(name, width) for name in ranking}
     documents = next(iter(comparison.models.values())).documents
     # A second layer is shown where there is one.
     layers = [
@@ -92,7 +95,7 @@ def comparison_grids(comparison: Comparison) -> Iterator[Grid]:
         ),
         [
             (
-                _name(name),
+                short[name],
                 *(
                     cell
                     for layer in layers
@@ -118,7 +121,7 @@ def comparison_grids(comparison: Comparison) -> Iterator[Grid]:
         ("model", *labels),
         [
             (
-                _name(name),
+                short[name],
                 *(
                     _rate(of.f1) if (of := comparison.models[name].nested.labels.get(label))
                     else NO_FIGURE
@@ -129,33 +132,34 @@ def comparison_grids(comparison: Comparison) -> Iterator[Grid]:
         ],
     )  # fmt: skip
     if comparison.tests:
-        yield _test_grid(comparison)
-    yield kind_grid(comparison)
+        yield _test_grid(comparison, short)
+    yield kind_grid(comparison, short)
     if len(ranking) > 1:
+        numbers = [str(number) for number in range(1, len(ranking) + 1)]
         yield Grid(
             "Gold spans that the row finds and the column misses",
-            ("", *map(_name, ranking)),
+            ("", *numbers),
             [
                 (
-                    _name(one),
+                    f"{number} {short[one]}",
                     *(
                         NO_FIGURE if one == other else str(len(comparison.only_found(one, other)))
                         for other in ranking
                     ),
                 )
-                for one in ranking
+                for number, one in zip(numbers, ranking, strict=True)
             ],
         )
 
 
-def _test_grid(comparison: Comparison) -> Grid:
+def _test_grid(comparison: Comparison, short: Mapping[str, str]) -> Grid:
     return Grid(
         "Differences of outer F1",
         ("better", "worse", "difference", "95 %", "p", "p (Holm)", "sure"),
         [
             (
-                _name(test.one),
-                _name(test.other),
+                short[test.one],
+                short[test.other],
                 f"{test.difference:+.4f}",
                 NO_FIGURE
                 if test.interval is None
@@ -171,17 +175,20 @@ def _test_grid(comparison: Comparison) -> Grid:
     )
 
 
-def kind_grid(comparison: Comparison) -> Grid:
+def kind_grid(comparison: Comparison, short: Mapping[str, str] | None = None) -> Grid:
     """How many mistakes of each kind each model makes."""
     rows = []
     for name in comparison.ranking:
         counts = Counter(mistake.kind for mistake in find_mistakes(comparison.pairs[name]))
-        rows.append((_name(name), *(str(counts[kind]) for kind in KINDS)))
+        rows.append((short[name] if short else name, *(str(counts[kind]) for kind in KINDS)))
     return Grid("Mistakes by kind, both layers", ("model", *KINDS), rows)
 
 
-def _name(name: str) -> str:
-    return shorten(name, NAME_WIDTH)
+def _cut(name: str, width: int | None) -> str:
+    """A name with its middle cut out where it is too long: both ends tell models apart."""
+    if width is None or len(name) <= width:
+        return name
+    return f"{name[: width // 2]}…{name[-(width - width // 2 - 1) :]}"
 
 
 def _rate(value: float | None) -> str:
@@ -209,7 +216,7 @@ def _format_examples(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:
             if places:
                 spread = [places[len(places) * n // EXAMPLES] for n in range(EXAMPLES)]
                 yield (
-                    f"{one} finds, {two} misses ({len(places):,}):",
+                    f"{_cut(one, 30)} finds, {_cut(two, 30)} misses ({len(places):,}):",
                     list(dict.fromkeys(_in_context(texts, place) for place in spread)),
                 )
 

@@ -212,7 +212,7 @@ def _draw_plots(comparison: Comparison) -> Iterator[str]:
                     label=view if row == 0 else None,
                 )
         axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel("F1 with 95 % interval")
         axes.grid(axis="x", alpha=0.3)
         figure.legend(loc="outside upper center", ncols=3, frameon=False)
@@ -347,13 +347,15 @@ body { font: 16px/1.5 system-ui, "Noto Sans", sans-serif; max-width: 76rem; marg
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; } h3 { margin: 1.5rem 0 .3rem; }
 .headline { font-size: 2.2rem; font-weight: 700; margin: .5rem 0 0; }
 .reading { margin: .2rem 0; }
-.signature, .where, .note { color: #777; } .signature { font-family: monospace; }
+.signature, .where, .note { color: #777; }
+.signature { font-family: monospace; overflow-wrap: anywhere; }
 .note { font-size: .9rem; margin: .3rem 0; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1.5rem; }
 .plot { background: #fff; border: 1px solid var(--line); border-radius: .4rem; padding: .4rem;
         flex: 1 1 24rem; max-width: 36rem; }
 .plot svg { width: 100%; height: auto; }
 .grids { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
+.grids > div { min-width: 0; max-width: 100%; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }

@@ -14,15 +14,13 @@ gold or predictions (both as seqeval 1.2.2 has them). Beside them: both layers t
 intervals over documents (`baselines.resampling`).
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from annotate.document import Document, Span, labels_of, split_layers
+from annotate.document import Document, Span, hash_gold, labels_of, split_layers
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE, spans_to_tags
@@ -131,15 +129,6 @@ class Scores:
     tally: Tally = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Gold, predicted and correct spans by label: what every figure is made from."""
-
-    gold: Counter[str]
-    predicted: Counter[str]
-    correct: Counter[str]
-
-
 def match_documents(
     gold: Iterable[Document], predicted: Iterable[Document]
 ) -> list[tuple[Document, Document]]:
@@ -237,19 +226,6 @@ def _sign(split: str | None, gold: Sequence[Document]) -> str:
         f"tokens:{'own' if any(one.foreign for one in gold) else 'syllable'}|"
         f"split:{split or 'all'}|data:{hash_gold(gold)[:8]}"
     )
-
-
-def hash_gold(documents: Iterable[Document]) -> str:
-    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
-    scores had the same gold."""
-    lines = (
-        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
-        for one in documents
-    )
-    digest = hashlib.sha256()
-    for line in sorted(lines):
-        digest.update(line.encode() + b"\n")
-    return digest.hexdigest()
 
 
 # --- matching ---------------------------------------------------------------------------
@@ -410,6 +386,7 @@ class _Sums:
         if resamples:
             sums = np.concatenate([sums, resample(table, resamples, seed)])
         self._column = {key: sums[:, number] for number, key in enumerate(keys)}
+        self._documents = dict(zip(keys, (table > 0).sum(0).tolist(), strict=True))
         self._nothing = np.zeros(len(sums))
 
     def _of(self, view: str, row: str, what: str) -> Array:
@@ -418,19 +395,25 @@ class _Sums:
     def table(self, view: str) -> Table:
         """The table of a view: by label, micro and macro."""
         rows = self._tally.rows_of(view)
-        labels = {label: self._counts(view, [label]) for label in labels_shown(rows)}
-        rates = {label: _rates(*of) for label, of in labels.items() if label in rows}
-        micro = self._counts(view, rows)
-        macro = _figures_of(micro, _mean(list(rates.values()))) if rates else _figures_of(micro)
-        return Table(
-            _figures_of(micro), macro, {label: _figures_of(of) for label, of in labels.items()}
-        )
+        labels = {label: self._figures(view, [label]) for label in labels_shown(rows)}
+        macro = micro = self._figures(view, rows)
+        if rows:
+            rates = [_rates(*self._counts(view, [row])) for row in rows]
+            macro = _figures_of(self._counts(view, rows), _mean(rates))
+        return Table(micro, macro, labels)
 
     def _counts(self, view: str, rows: Sequence[str]) -> tuple[Array, Array, Array]:
         def total(what: str) -> Array:
             return sum((self._of(view, row, what) for row in rows), start=self._nothing)
 
         return total("gold"), total("predicted"), total("correct")
+
+    def _figures(self, view: str, rows: Sequence[str]) -> Figures:
+        """Figures of rows together. What stands in one document alone has no interval: it does
+        not vary with the documents that are drawn."""
+        counts = self._counts(view, rows)
+        documents = [self._documents.get((view, row, what), 0) for row in rows for what in _SIDES]
+        return _figures_of(counts, is_varied=max(documents, default=0) > 1)
 
     def partial(self, scheme: Scheme) -> dict[str, PartialFigures]:
         """Outcomes and figures of a scheme: all labels together, then each by itself."""
@@ -461,8 +444,7 @@ class _Sums:
         if set(genres) - {NO_GENRE}:
             bins[GENRE] = sorted(genres, key=lambda genre: (genre == NO_GENRE, genre))
         return {
-            name: {row: _figures_of(self._counts(name, [row])) for row in rows}
-            for name, rows in bins.items()
+            name: {row: self._figures(name, [row]) for row in rows} for name, rows in bins.items()
         }
 
 
@@ -495,13 +477,19 @@ def _mean(rates: Sequence[Rates]) -> Rates:
     return means
 
 
-def _figures_of(counts: tuple[Array, Array, Array], rates: Rates | None = None) -> Figures:
+def _figures_of(
+    counts: tuple[Array, Array, Array], rates: Rates | None = None, *, is_varied: bool = True
+) -> Figures:
     """Figures of sums, the first of which is what was observed, the others resamples of it."""
     gold, predicted, correct = (int(values[0]) for values in counts)
     if not gold and not predicted:
         return Figures(None, None, None, 0, 0, 0)
     rates = rates or _rates(*counts)
-    found = {name: interval(values[1:]) for name, values in rates.items() if len(values) > 1}
+    found = {
+        name: interval(values[1:])
+        for name, values in rates.items()
+        if is_varied and len(values) > 1
+    }
     return Figures(
         float(rates["precision"][0]),
         float(rates["recall"][0]),
@@ -513,65 +501,15 @@ def _figures_of(counts: tuple[Array, Array, Array], rates: Rates | None = None) 
     )
 
 
-def add_counts(counts: Counts, gold: Iterable[Span], predicted: Iterable[Span]) -> None:
-    """Add the spans of one document: right is what has the same place and label."""
-    gold_keys = {span.key for span in gold}
-    predicted_keys = {span.key for span in predicted}
-    counts.gold.update(label for _, _, label in gold_keys)
-    counts.predicted.update(label for _, _, label in predicted_keys)
-    counts.correct.update(label for _, _, label in gold_keys & predicted_keys)
-
-
-def _figures(support: int, predicted: int, correct: int) -> Figures:
-    if not support and not predicted:
-        return Figures(None, None, None, 0, 0, 0)
-    return Figures(
-        precision=correct / predicted if predicted else 0.0,
-        recall=correct / support if support else 0.0,
-        f1=2 * correct / (support + predicted),
-        support=support,
-        predicted=predicted,
-        correct=correct,
-    )
-
-
 def order_labels(labels: Iterable[str]) -> list[str]:
     """The scheme's labels in its order, whether they occur or not, then any others by name."""
     return [*LABEL_NAMES, *sorted(set(labels).difference(LABEL_NAMES))]
-
-
-def table_of_counts(counts: Counts) -> Table:
-    """Figures of counts: by label, micro and macro."""
-    labels = {
-        label: _figures(counts.gold[label], counts.predicted[label], counts.correct[label])
-        for label in labels_shown(counts.gold.keys() | counts.predicted.keys())
-    }
-    micro = _figures(counts.gold.total(), counts.predicted.total(), counts.correct.total())
-    return Table(micro, _macro(labels.values(), micro), labels)
 
 
 def labels_shown(labels: Iterable[str]) -> list[str]:
     """All labels of the scheme, unless the data have none of them (another label set)."""
     found = set(labels)
     return order_labels(found) if not found or found & set(LABEL_NAMES) else sorted(found)
-
-
-def _macro(labels: Iterable[Figures], micro: Figures) -> Figures:
-    seen = [figures for figures in labels if figures.f1 is not None]
-    if not seen:
-        return micro
-
-    def mean(values: Iterable[float | None]) -> float:
-        return sum(value for value in values if value is not None) / len(seen)
-
-    return Figures(
-        precision=mean(figures.precision for figures in seen),
-        recall=mean(figures.recall for figures in seen),
-        f1=mean(figures.f1 for figures in seen),
-        support=micro.support,
-        predicted=micro.predicted,
-        correct=micro.correct,
-    )
 
 
 def _tag(

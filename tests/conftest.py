@@ -1,5 +1,6 @@
 """What tests share: one real Label Studio for the whole run, a browser, and what a skip means."""
 
+import functools
 import importlib.util
 import itertools
 import os
@@ -22,13 +23,30 @@ MakeProject = Callable[..., Project]
 _numbers = itertools.count(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of Label Studio come last and, with several workers, all on one: they share its
-    server. Any other file stays on one worker too, for the sake of its fixtures."""
-    for item in items:
-        studio = item.get_closest_marker("studio")
-        item.add_marker(pytest.mark.xdist_group("studio" if studio else item.path.stem))
-    items.sort(key=lambda item: bool(item.get_closest_marker("studio")))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with tests of Label Studio come last, the others being faster; with several workers
+    they come first, being the longest piece of work."""
+    several = hasattr(config, "workerinput")
+    items.sort(key=lambda item: needs_studio(item.path) != several)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers (-n 2) all tests of Label Studio are on one, where they share the
+    server; of the others each file stays on one worker, for the sake of its fixtures."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneServer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "studio" if needs_studio(config.rootpath / file) else file
+
+    config.option.loadscopereorder = False
+    return OneServer(config, log)
+
+
+@functools.cache
+def needs_studio(file: Path) -> bool:
+    return "mark.studio" in file.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,6 +110,12 @@ def annotator_connections(
 
 
 @pytest.fixture(scope="session")
+def personal_token(studio: Connection) -> str:
+    """A personal access token of the administrator, who may have one only."""
+    return str(studio.client.tokens.create().token)
+
+
+@pytest.fixture(scope="module")
 def page(studio_server: Server, annotators: tuple[Annotator, Annotator]) -> Iterator[StudioPage]:
     """The window of the first user in Debian's Chromium, logged in."""
     if not Path(CHROMIUM).exists():
@@ -121,15 +145,20 @@ def studio_folder(studio_server: Server, tmp_path: Path) -> Iterator[Path]:
     """The folder of a second server that is not running: a copy of the first one's data, so that
     it starts in seconds. What is started in it is stopped at the end."""
     folder = tmp_path / "studio"
+    copy_studio(studio_server, folder)
+    yield folder
+    stop_server(folder)
+
+
+def copy_studio(server: Server, folder: Path) -> None:
+    """Make `folder` that of a server with the data of `server`, not running."""
     (folder / "data").mkdir(parents=True)
     for name in ("secrets.json", "ready", "data/.env", "annotators.json"):
-        if (studio_server.folder / name).exists():
-            shutil.copy(studio_server.folder / name, folder / name)
-    source = sqlite3.connect(studio_server.folder / "data" / "label_studio.sqlite3")
+        if (server.folder / name).exists():
+            shutil.copy(server.folder / name, folder / name)
+    source = sqlite3.connect(server.folder / "data" / "label_studio.sqlite3")
     copy = sqlite3.connect(folder / "data" / "label_studio.sqlite3")
     with copy:
         source.backup(copy)
     source.close()
     copy.close()
-    yield folder
-    stop_server(folder)

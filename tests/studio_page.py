@@ -80,7 +80,7 @@ class StudioPage:
         """Open a task and wait until it shows `text` with its pre-labels and may be changed."""
         self.page.goto(address)
         self.page.wait_for_selector(f"{_TEXT} .lsf-richtext__line")
-        self.page.get_by_role("button", name="Submit").wait_for()
+        self.page.get_by_label("Submit current annotation").wait_for()
         self.page.wait_for_load_state("networkidle")
         shown = self.page.evaluate(_LOOK, [])[0]
         assert shown == text, f"the page shows {shown!r}"
@@ -118,7 +118,7 @@ class StudioPage:
             lambda answer: answer.request.method == "POST" and "/annotations" in answer.url
         ) as submitted:
             if button:
-                self.page.get_by_role("button", name="Submit").click()
+                self.page.get_by_label("Submit current annotation").click()
             else:
                 self.page.keyboard.press("Control+Enter")
         assert submitted.value.status == 201

@@ -231,8 +231,10 @@ def test_decisions_that_decide_nothing(decisions: list[Document], reason: str) -
 
 def test_two_reviewers_who_agree_decide_and_one_may_skip() -> None:
     both = [decision("mai"), decision("lan", updated_at="2026-01-05")]
-    (gold,) = adjudicate(DISPUTED, decisions=both).gold
-    assert (gold.meta["decided_by"], gold.meta["decided_at"]) == ("lan, mai", "2026-01-05")
+    result = adjudicate(DISPUTED, decisions=both)
+    (gold,) = result.gold
+    assert (gold.meta["decided_by"], gold.meta["decided_at"]) == ("mai", "2026-01-02")
+    assert result.remarks == ["http://r/d (document d): lan decided the same as mai"]
     one = [decision("mai", (), skipped=True), decision("lan")]
     assert adjudicate(DISPUTED, decisions=one).gold[0].meta["decided_by"] == "lan"
 

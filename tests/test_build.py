@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -25,7 +26,6 @@ from annotate.dataset.describe import (
     About,
     BaselineScore,
     Benchmark,
-    hash_gold,
     read_description,
 )
 from annotate.dataset.duplicates import SIMILAR, find_clusters
@@ -47,7 +47,7 @@ from annotate.dataset.rows import (
 from annotate.dataset.split import SPLITS, SplitBy, assign_splits
 from annotate.dataset.tables import CHUNK, make_all_tables
 from annotate.dataset.words import segment_words
-from annotate.document import Document, Span
+from annotate.document import Document, Span, hash_gold
 from annotate.errors import DataError
 from annotate.markup import read_source_folder
 from annotate.tokens import split_sentences
@@ -424,7 +424,7 @@ def test_documents_that_do_not_say_what_is_split_by_are_refused(by: SplitBy, mes
 
 def test_two_sources_are_too_few() -> None:
     gold = [article(n, source=f"báo {n % 2}") for n in range(10)]
-    with pytest.raises(DataError, match="10 documents make 2 sources; at least 3"):
+    with pytest.raises(DataError, match="documents: 10, sources: 2; at least 3"):
         split_by(gold, "source")
 
 
@@ -568,6 +568,54 @@ def test_a_build_goes_on_where_one_was_killed(tmp_path: Path) -> None:
     assert after == whole
 
 
+KILLED_BUILD = """
+import os, signal, sys
+from pathlib import Path
+from test_build import articles
+from annotate.dataset import build, folder
+
+left = int(sys.argv[2])
+replace = Path.replace
+
+def replace_or_die(path, target):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+Path.replace = replace_or_die
+build.build_dataset(articles(9), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("moves", [0, 8])
+def test_a_build_that_is_killed_loses_nothing(tmp_path: Path, moves: int) -> None:
+    """Killed with all tables made and no file moved yet, and half-way through moving them."""
+    folder = tmp_path / "out"
+    build_dataset(articles(4), folder)
+    before = contents(folder)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_BUILD, str(folder), str(moves)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    if not moves:
+        left = {name: data for name, data in contents(folder).items() if name in before}
+        assert left == before
+        assert len(load_documents(folder)) == 4
+    with pytest.raises(DataError):
+        check_folder(folder)
+    build_dataset(articles(4), folder)
+    assert contents(folder) == before
+
+
 def test_two_builds_at_once_do_not_mix(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     with replace_dataset(tmp_path, {}) as new:
@@ -580,7 +628,7 @@ def test_two_builds_at_once_do_not_mix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("gold", "message"),
     [
-        ([], "0 documents make 0 groups"),
+        ([], "documents: 0, different texts .near copies count once.: 0"),
         (articles(2), "at least 3 are wanted"),
         ([article(0)] * 2 + [article(1)], "document vn-000: two documents have this id"),
         (
@@ -595,8 +643,9 @@ def test_two_builds_at_once_do_not_mix(tmp_path: Path) -> None:
             [*articles(3), Document("x", "Lan", (), {"when": object()})],
             "document 'x': cannot be written as JSON",
         ),
+        ([*articles(3), Document("x", "\n \t")], "document x: the text is nothing but white space"),
     ],
-    ids=["none", "two", "one id twice", "unknown label", "crossing", "meta"],
+    ids=["none", "two", "one id twice", "unknown label", "crossing", "meta", "blank"],
 )
 def test_bad_documents_are_refused(tmp_path: Path, gold: list[Document], message: str) -> None:
     with pytest.raises(DataError, match=message):
@@ -606,7 +655,7 @@ def test_bad_documents_are_refused(tmp_path: Path, gold: list[Document], message
 
 def test_texts_that_are_copies_of_two_are_too_few(tmp_path: Path) -> None:
     copies = [Document(f"c{n}", article(n % 2).text, ()) for n in range(6)]
-    with pytest.raises(DataError, match="6 documents make 2 groups of different texts"):
+    with pytest.raises(DataError, match=r"documents: 6, different texts .*: 2; at least"):
         build_dataset(copies, tmp_path / "out")
 
 
@@ -845,7 +894,7 @@ def test_addresses_of_annotators_are_not_in_the_dataset(tmp_path: Path) -> None:
     assert "e-mail addresses of annotators replaced: 3" in str(report)
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "pseudonyms (annotator-1, annotator-2, annotator-3)" in card
-    assert "- Decided by annotator-1: 1 documents" in card
+    assert "- Decided by annotator-1: 1 document" in card
     # A new annotator gets a new number; those that have one keep it, whoever comes first.
     build_dataset([*gold, article(4, annotator="aa@lab.example")], folder)
     loaded = by_id(load_documents(folder))
@@ -882,7 +931,7 @@ def test_progress_counts_the_documents(tmp_path: Path) -> None:
     build_dataset(articles(4), tmp_path, progress=lambda *call: calls.append(call))
     assert calls == [
         *(("comparing", done, 4) for done in (1, 2, 3, 4)),
-        *(("building", done, 4) for done in (2, 3, 4)),  # split by split
+        *(("building", done, 4) for done in (0, 2, 3, 4)),  # split by split
     ]
 
 

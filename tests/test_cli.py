@@ -256,3 +256,13 @@ def test_prelabel_and_score_on_real_text_keep_every_byte(tmp_path: Path) -> None
         (r["id"], r["text"], r["meta"]) for r in before
     ]
     assert vipol("score", SHARED / "dev.jsonl", out).returncode == 0
+
+
+def test_standard_output_on_a_full_disk(docs: Path) -> None:
+    command = [sys.executable, "-m", "annotate", "prelabel", str(docs)]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines() == [
+        "vipol: <stdout>: cannot be written (No space left on device)"
+    ]

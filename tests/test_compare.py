@@ -83,6 +83,17 @@ def test_text_leads_with_the_answer_and_fits_eighty_columns(comparison: Comparis
     assert "|split:test|data:" in text.splitlines()[-1]
 
 
+def test_many_models_with_long_names_fit_eighty_columns():
+    gold = make_gold(3)
+    names = [f"a-model-with-a-long-name-and-seed-{n}" for n in range(8)]
+    text = format_comparison(compare_documents(gold, dict.fromkeys(names, gold)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "a-mod…eed-7" in text
+    assert names[7] in format_comparison(
+        compare_documents(gold, dict.fromkeys(names[6:], gold)), "markdown"
+    )
+
+
 def test_json_has_everything(comparison: Comparison):
     record = json.loads(format_comparison(comparison, "json"))
     assert record == json.loads(json.dumps(comparison_to_dict(comparison)))

@@ -119,16 +119,11 @@ def test_documents_are_counted_where_the_file_marks_them(tmp_path: Path) -> None
         ("a O\nb\tO\n", {}, r"file\.conll:2: has a tab, but the lines before it are parted by sp"),
         ("a\tO\nb O\n", {}, r"file\.conll:2: has 1 column, two were wanted"),
         ("a\tO\n\tO\n", {}, r"file\.conll:2: the token is empty"),
-        (
-            "a O\n\nb I-ORG\n",
-            {},
-            r"file\.conll:3: I-ORG behind O; in IOB2 an entity begins with B-",
-        ),
-        ("a B-PER\nb I-ORG\n", {}, r"file\.conll:2: I-ORG behind B-PER; in IOB2"),
+        ("a O-ORG\n", {}, r"file\.conll:1: 'O-ORG' is no IOB2 tag"),
         ("a E-ORG\n", {}, r"file\.conll:1: 'E-ORG' is no IOB2 tag; wanted O, B-LABEL or I-LABEL"),
         ("a B-\n", {}, r"file\.conll:1: 'B-' is no IOB2 tag"),
         ("a\tB-A B\n", {}, r"file\.conll:1: 'B-A B' is no IOB2 tag"),
-        ("a\tO\tI-ORG\n", {"inner": 3}, r"file\.conll:1: I-ORG behind O"),
+        ("a\tO\tORG\n", {"inner": 3}, r"file\.conll:1: 'ORG' is no IOB2 tag"),
         (b"a O\n\xff O\n", {}, r"file\.conll:2: not UTF-8 at byte 0"),
         ("", {}, r"file\.conll: holds no sentences"),
         ("\n-DOCSTART- O\n\n", {}, r"file\.conll: holds no sentences"),
@@ -344,6 +339,18 @@ def test_what_is_no_dataset_of_tokens_is_refused(tmp_path: Path) -> None:
         load_sentences(tmp_path / "out")
 
 
+def test_what_people_wrote_into_the_card_of_an_import_survives(tmp_path: Path) -> None:
+    path, card = write(tmp_path / "a.conll", WORDS), tmp_path / "out" / "README.md"
+    import_conll({"train": path}, tmp_path / "out")
+    text = card.read_text(encoding="utf-8").replace("Not given yet: the", "Minh (2026): the")
+    card.write_text(text, encoding="utf-8")
+    write(path, WORDS + WORDS)
+    import_conll({"train": path}, tmp_path / "out")
+    assert "train 3 sentences with 16 tokens" in card.read_text(encoding="utf-8")
+    assert "Minh (2026): the paper of those" in card.read_text(encoding="utf-8")
+    assert "Not described yet: whose data" in card.read_text(encoding="utf-8")
+
+
 # --- As Documents ----------------------------------------------------------------------------
 
 
@@ -374,6 +381,17 @@ def test_documents_bring_their_labels_and_tokens(tmp_path: Path) -> None:
     assert [has_split(tmp_path / "out", split) for split in SPLITS] == [True, False, True]
     with pytest.raises(DataError, match="no split 'validation'; it has train, test"):
         load_documents(tmp_path / "out", "validation")
+
+
+def test_tags_that_go_on_no_entity_are_kept_and_counted(tmp_path: Path) -> None:
+    text = "a O\nb I-LOC\n\nc B-NAME\nd I-LOC\ne I-LOC\n"
+    path = write(tmp_path / "file.conll", text)
+    report = import_conll({"train": path}, tmp_path / "out")
+    assert f"{path}: 2 runs of I- with no B-, kept; they are no entities" in str(report)
+    assert load_sentences(tmp_path / "out") == read_conll(path)
+    documents = load_documents(tmp_path / "out")
+    assert [mentions(document) for document in documents] == [[], ["c"]]
+    assert documents[0].foreign == Foreign(("LOC", "NAME"), (((0, 1), (2, 3)),))
 
 
 def test_sentences_of_one_document_stay_together(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import copy_studio
 
 from annotate.agreement import measure_agreement
 from annotate.dataset.build import build_dataset
@@ -100,12 +102,16 @@ def test_slips_are_few_legal_and_the_same_each_time() -> None:
 
 
 @pytest.mark.studio
-def test_the_demo_stops_with_a_clear_error_when_the_server_does_not_answer(tmp_path: Path) -> None:
+def test_the_demo_stops_with_a_clear_error_when_the_server_does_not_answer(
+    studio_server: Server, tmp_path: Path
+) -> None:
     folder = tmp_path / "out"
     lines: list[str] = []
 
     def show(line: str) -> None:
         lines.append(line)
+        if line.split()[1:2] == ["prelabel"]:
+            copy_studio(studio_server, folder / "studio")  # so that it starts in seconds
         if line.split()[1:2] == ["push"]:
             server = find_server(folder / "studio")
             assert server is not None
@@ -131,7 +137,7 @@ def test_the_demo_from_raw_article_to_scored_baseline(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""
     out = tmp_path / "out"
-    steps = [line.split()[1] for line in run.stdout.splitlines() if line[:2].strip().isdigit()]
+    steps = re.findall(r"^ ?\d+  (\w+)", run.stdout, re.MULTILINE)
     assert steps == [
         "clean", "gold", "prelabel", "studio", "push", "annotate", "pull", "agree",
         "adjudicate", "review", "build", "load", "train", "predict", "score", "stop",

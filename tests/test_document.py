@@ -105,6 +105,11 @@ def test_source_and_score_survive(tmp_path: Path) -> None:
             line(entities=[entity(0, 9, "POSITION"), entity(1, 9), entity(2, 9, "DATE")]),
             ":1 (document d1): entity 2-9 is the third layer",
         ),
+        (
+            line() + "\n" + line(meta={"annotator": "b", "annotation_id": 2}),
+            ":2 (document d1): this id stood already in line 1; ids must be unique; these are "
+            "annotations by several: take one's with --annotator, or adjudicate them",
+        ),
         (line() + "\n" + line(), ":2 (document d1): this id stood already in line 1"),
         ('{"id": "d1", "text": "x", "meta": {"a": NaN}}', ":1: NaN is not JSON"),
         (line().encode() + b"\n\xff", ":2: not UTF-8 at byte 0"),

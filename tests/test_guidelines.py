@@ -174,7 +174,7 @@ def test_every_rule_stands_for_a_part_of_the_scheme_and_back() -> None:
 
 def test_the_list_of_parts_is_the_scheme_itself() -> None:
     if not SPEC.exists():
-        pytest.skip("the annotation scheme lies outside the project, beside a work checkout")
+        pytest.skip("../shared is not here: the annotation scheme lies outside the project")
     spec = SPEC.read_text("utf-8")
     assert f"version {SCHEME_VERSION}" in spec.splitlines()[0]
     parts = re.split(r"^#+ ", spec, flags=re.MULTILINE)[1:]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate.document import Document, Foreign, Span
+from annotate.document import Document, Foreign, Span, hash_gold
 from annotate.errors import DataError
 from annotate.markup import parse_markup
 from annotate.scheme import LABEL_NAMES
@@ -19,7 +19,7 @@ from annotate.tags import tags_to_spans
 from annotate.tokens import tokenize
 from baselines.mistakes import count_confusions, find_mistakes
 from baselines.partial import OUTCOMES, SCHEMES
-from baselines.score import ALL, Figures, Scores, hash_gold, match_documents, score_documents
+from baselines.score import ALL, Figures, Scores, match_documents, score_documents
 from baselines.score_table import format_scores, scores_to_dict
 
 GOLD = (
@@ -389,6 +389,14 @@ def test_the_interval_is_that_of_documents_drawn_anew():
     low, high = score_documents(gold, predicted).nested.micro.intervals["recall"]
     assert low == pytest.approx(binom.ppf(0.025, 100, 0.5) / 100, abs=0.011)
     assert high == pytest.approx(binom.ppf(0.975, 100, 0.5) / 100, abs=0.011)
+
+
+def test_what_stands_in_one_document_alone_has_no_interval():
+    gold = [document("[Đảng]{ORG} và [năm 2017]{DATE}", "1"), document("[Đảng]{ORG} ta", "2")]
+    nested = score_documents(gold, [gold[0].with_spans([]), gold[1]]).nested
+    assert nested.labels["DATE"].intervals == {}
+    assert set(nested.labels["ORG"].intervals) == {"precision", "recall", "f1"}
+    assert set(nested.macro.intervals) == {"precision", "recall", "f1"}
 
 
 def test_the_hash_tells_gold_apart_whatever_the_order():

@@ -5,7 +5,8 @@ from conftest import MakeProject
 
 from annotate.document import Document, Span
 from annotate.errors import ServiceError
-from annotate.scheme import LABEL_NAMES, LABELS
+from annotate.guide import render_instruction
+from annotate.scheme import LABEL_NAMES, LABELS, SCHEME_VERSION
 from annotate.studio.connection import Connection
 from annotate.studio.project import (
     default_instruction,
@@ -62,6 +63,33 @@ def test_a_project_is_made_once_and_brought_up_to_date(
     assert stored.maximum_annotations == 2
     assert stored.expert_instruction == "<p>Đọc kỹ</p>"
     assert find_project(studio, project.title) == project
+
+
+@pytest.mark.studio
+def test_the_guidelines_come_through_as_they_are(
+    studio: Connection, make_project: MakeProject
+) -> None:
+    """Label Studio cleans the HTML; were anything changed, each push would change it back."""
+    project = make_project(instruction=render_instruction())
+    stored = studio.client.projects.get(project.id).expert_instruction
+    assert stored == render_instruction()
+    assert f"phiên bản {SCHEME_VERSION}" in stored
+    assert "POS-1 · Từ chữ đầu của chức vụ" in stored
+
+
+@pytest.mark.studio
+def test_overlap_and_order_stay_unless_asked_for(
+    studio: Connection, make_project: MakeProject
+) -> None:
+    project = make_project()
+    stored = studio.client.projects.get(project.id)
+    assert (stored.maximum_annotations, stored.sampling) == (1, "Sequential sampling")
+    ensure_project(studio, project.title, per_task=3, unsure_first=True)
+    ensure_project(studio, project.title)
+    stored = studio.client.projects.get(project.id)
+    assert (stored.maximum_annotations, stored.sampling) == (3, "Uncertainty sampling")
+    ensure_project(studio, project.title, unsure_first=False)
+    assert studio.client.projects.get(project.id).sampling == "Sequential sampling"
 
 
 @pytest.mark.studio

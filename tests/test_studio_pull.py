@@ -57,7 +57,12 @@ def test_a_deleted_region_is_missing_and_an_added_one_arrives(
     (document,), report = pull_annotations(studio, project)
     assert document.text == TEXT
     assert document.spans == (POSITION, ORG, moved)
-    assert document.meta["prelabels"] == {"kept": 1, "changed": 1, "deleted": 1, "added": 1}
+    assert document.meta["prelabels"] == {
+        "kept": [[17, 39, "POSITION"]],
+        "changed": [[[45, 53, "DATE"], [50, 53, "DATE"]]],
+        "deleted": [[9, 15, "PERSON"]],
+        "added": [[24, 39, "ORG"]],
+    }
     assert report == PullReport(tasks=1, annotations=1, documents=1)
 
     # deleted in Label Studio afterwards: the next pull has it no more
@@ -101,10 +106,20 @@ def test_two_annotators_are_two_users(
         "annotation_id": first,
         "task_id": task,
         "task_url": f"{project.url}?task={task}",
-        "prelabels": {"kept": 4, "changed": 0, "deleted": 0, "added": 0},
+        "prelabels": {
+            "kept": [list(span.key) for span in DOCUMENT.spans],
+            "changed": [],
+            "deleted": [],
+            "added": [],
+        },
     }
     assert documents[1].meta["annotation_id"] == second
-    assert documents[1].meta["prelabels"]["deleted"] == 3
+    assert documents[1].meta["prelabels"] == {
+        "kept": [[9, 15, "PERSON"]],
+        "changed": [],
+        "deleted": [[17, 39, "POSITION"], [24, 39, "ORG"], [45, 53, "DATE"]],
+        "added": [],
+    }
 
 
 def test_what_is_pulled_can_be_written_and_read(
@@ -159,7 +174,9 @@ def test_a_skipped_task_is_told_and_has_no_spans(
     submit_annotation(two, task, TEXT, ())  # looked at, and nothing there: not the same
     (skipped, empty), report = pull_annotations(studio, project)
     assert (skipped.spans, skipped.meta["skipped"], skipped.meta["lead_time"]) == ((), True, 3.0)
+    assert not any(skipped.meta["prelabels"].values())  # nobody judged them
     assert (empty.spans, empty.meta["skipped"]) == ((), False)
+    assert len(empty.meta["prelabels"]["deleted"]) == 4
     assert report == PullReport(tasks=1, annotations=2, documents=2, skipped=1)
     require_whole(report)
 
@@ -237,6 +254,23 @@ def test_edges_and_doubles_are_told_and_mended_on_request(
         ("PERSON 8-16: edges mended to 9-15", True),
     ]
     require_whole(report)
+
+
+def test_a_span_that_a_mending_makes_another_stays_once(
+    studio: Connection, annotator_connections: Connections, make_project: MakeProject
+) -> None:
+    project, task = push_one(studio, make_project)
+    wide, wider = Span(9, 16, "PERSON"), Span(8, 16, "PERSON")
+    regions = [*spans_to_regions(TEXT, [wider, PERSON]), *spans_to_regions(TEXT, [wide])]
+    submit_regions(annotator_connections[0], task, regions)
+    (document,), report = pull_annotations(studio, project, mend=True)
+    assert document.spans == (PERSON,)
+    assert [problem.reason for problem in report.problems] == [
+        "PERSON 8-16: edges mended to 9-15",
+        "PERSON 9-15 stands twice; mended: once",
+        "PERSON 9-16: edges mended to 9-15",
+        "PERSON 9-15 stands twice; mended: once",
+    ]
 
 
 def test_an_edge_alone_is_told_and_the_annotation_given(

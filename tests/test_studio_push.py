@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from conftest import MakeProject
 
-from annotate.document import Document, Span
+from annotate.document import Document, Foreign, Span
 from annotate.errors import DataError, ServiceError
 from annotate.studio.connection import Connection, connect
 from annotate.studio.project import Project
@@ -230,6 +230,12 @@ def test_tasks_that_were_made_by_hand_are_left_alone(
         ([Document("a", "abc", (Span(0, 2, "ORG"), Span(1, 3, "ORG")))], "crosses ORG 0-2"),
         ([Document("a", "abc", (Span(0, 3, "ORG"), Span(1, 3, "DATE")))], "may not hold DATE"),
         ([Document("a", "abc", (Span(0, 3, "ORG"), Span(0, 3, "ORG")))], "the same place"),
+        ([Document("a", "abc", (Span(0, 2, "ORG", score=1.7),))], "score 1.7; wanted 0 to 1"),
+        (
+            [Document("a", "abc", (Span(0, 3, "PER"),), foreign=Foreign(("PER",), (((0, 3),),)))],
+            r"its labels are another scheme's \(PER\)",
+        ),
+        ([Document("a", "abc", (Span(0, 2, "ORG", score=-0.1),))], "wanted 0 to 1"),
         ([Document("a", "u\u0309y")], "is not in NFC"),
         ([Document("a", "a\0b")], "holds a NUL"),
     ],

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from conftest import MakeProject
+from studio_page import StudioPage
 from test_cli import error_of, vipol
 
 from annotate.document import Document, Span, read_documents, write_documents
 from annotate.errors import ServiceError
-from annotate.studio.annotators import create_annotator
+from annotate.studio.annotators import Annotator, create_annotator
 from annotate.studio.connection import Connection, connect
 from annotate.studio.project import Project, find_project
 from annotate.studio.pull import pull_annotations
@@ -220,6 +221,28 @@ def test_work_that_is_begun_stays_and_decisions_come_back(
     assert decision.meta["annotators"] == ["an", "binh"]
     assert decision.meta["annotator"] == people["Lan"].user
     assert [(p.document, p.annotator) for p in problems] == [("b", people["Mai"].user)]
+
+
+def test_a_reviewer_decides_in_the_browser(
+    studio: Connection,
+    annotators: tuple[Annotator, Annotator],
+    make_project: MakeProject,
+    page: StudioPage,
+) -> None:
+    """Each version stands there by its name; what is submitted began as the majority's."""
+    title = make_project().title
+    project, _ = push_reviews(studio, title, {"a": review_of("a", an=GOLD, binh=GOLD[:3])})
+    page.open_task(project.task_url(find_tasks(studio, project)["a"]), TEXT)
+    for name in ("majority", "an", "binh"):
+        page.page.get_by_text(name, exact=True).first.wait_for()
+    page.page.get_by_text("Tin · khác nhau: “ngày 5/3/2019”").first.wait_for()
+    page.draw("1", PERSON.start, PERSON.end)
+    page.draw("5", DATE.start, DATE.end)
+    page.submit()
+    (decision,), problems = pull_decisions(studio, title)
+    assert (decision.spans, problems) == (GOLD, [])
+    assert decision.meta["annotator"] == annotators[0].email
+    assert decision.meta["prelabels"] == {"kept": 2, "changed": 0, "deleted": 0, "added": 2}
 
 
 def test_there_are_no_decisions_before_there_is_a_project(studio: Connection) -> None:

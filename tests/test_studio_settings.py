@@ -7,7 +7,6 @@ from typer.testing import CliRunner
 
 from annotate.cli import app
 from annotate.errors import DataError
-from annotate.studio.connection import Connection
 from annotate.studio.server import Server
 from annotate.studio.settings import (
     Database,
@@ -121,13 +120,13 @@ def test_what_is_wrong_is_named_by_file_and_key(tmp_path: Path, settings: str, r
 @pytest.mark.parametrize("place", ["file", "environment"])
 def test_an_existing_server_is_found_with_a_token_of_either_kind(
     studio_server: Server,
-    studio: Connection,
+    personal_token: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     place: str,
 ) -> None:
-    key = studio_server.token if kind == "legacy" else str(studio.client.tokens.create().token)
+    key = studio_server.token if kind == "legacy" else personal_token
     if place == "file":
         write(tmp_path, f'[studio]\nurl = "{studio_server.url}"\nkey_file = "key"\n', key=key)
     else:

@@ -150,11 +150,17 @@ def test_what_became_of_the_prelabels() -> None:
         region(20, 25, "DATE", id="new"),
     ]
     read_before, read_after = regions_to_spans(before), regions_to_spans(after)
-    assert compare_regions(before, read_after) == Fates(kept=1, changed=2, deleted=1, added=1)
-    assert compare_regions(before, read_before) == Fates(kept=4, changed=0, deleted=0, added=0)
-    assert compare_regions([], read_after) == Fates(kept=0, changed=0, deleted=0, added=4)
+    first, second, third, fourth = ((0, 5, "ORG"), (6, 9, "DATE"), (10, 12, "ORG"), (13, 15, "ORG"))
+    assert compare_regions(before, read_after) == Fates(
+        kept=(first,),
+        changed=((second, (6, 11, "DATE")), (third, (10, 12, "PERSON"))),
+        deleted=(fourth,),
+        added=((20, 25, "DATE"),),
+    )
+    assert compare_regions(before, read_before) == Fates(kept=(first, second, third, fourth))
+    assert compare_regions([], read_after) == Fates(added=tuple(read_after.regions))
     assert compare_regions(before, regions_to_spans([])) == Fates(
-        kept=0, changed=0, deleted=4, added=0
+        deleted=(first, second, third, fourth)
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from annotate.document import Document, Span, sort_spans, split_layers
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE
-from annotate.tokens import Offsets
+from annotate.tokens import tokenize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,8 +51,15 @@ class Version:
     classes: "NDArray[np.intp]"
 
 
-def lay_out(document: Document, tokens: Sequence[Offsets]) -> Version:
-    """The Version of an annotation; `tokens` are those of its text."""
+def find_tokens(text: str) -> "NDArray[np.intp]":
+    """The places of the syllable tokens of a text, shape (tokens, 2)."""
+    import numpy as np
+
+    return np.array(tokenize(text), dtype=np.intp).reshape(-1, 2)
+
+
+def lay_out(document: Document, tokens: "NDArray[np.intp]") -> Version:
+    """The Version of an annotation; `tokens` are the places of its text's tokens."""
     layers = split_layers(document.spans)
     by_label: dict[str, list[Place]] = defaultdict(list)
     by_layer: dict[tuple[Layer, str], list[Place]] = defaultdict(list)
@@ -72,18 +79,17 @@ def lay_out(document: Document, tokens: Sequence[Offsets]) -> Version:
 
 
 def _classify(
-    tokens: Sequence[Offsets], layers: dict[Layer, tuple[Span, ...]]
+    tokens: "NDArray[np.intp]", layers: dict[Layer, tuple[Span, ...]]
 ) -> "NDArray[np.intp]":
     """A class for each token: outer label x inner label, from the first span touching it."""
     import numpy as np
 
-    places = np.array(tokens, dtype=np.intp).reshape(-1, 2)
     painted = {}
     for layer in LAYERS:
         spans = layers[layer]
         row = np.zeros(len(tokens), dtype=np.intp)
-        firsts = np.searchsorted(places[:, 1], [span.start for span in spans], side="right")
-        ends = np.searchsorted(places[:, 0], [span.end for span in spans], side="left")
+        firsts = np.searchsorted(tokens[:, 1], [span.start for span in spans], side="right")
+        ends = np.searchsorted(tokens[:, 0], [span.end for span in spans], side="left")
         for number in reversed(range(len(spans))):
             row[firsts[number] : ends[number]] = _CLASSES.index(spans[number].label)
         painted[layer] = row

@@ -28,13 +28,12 @@ from annotate.agreement.disputes import (
     find_disputed_places,
     rank_disputes,
 )
-from annotate.agreement.matching import KINDS, Kind, kind_of, lay_out, pair_spans
+from annotate.agreement.matching import KINDS, Kind, find_tokens, kind_of, lay_out, pair_spans
 from annotate.agreement.sums import Entry, Row, Sums, bootstrap, compare_versions
 from annotate.document import Document, Span
 from annotate.errors import DataError
 from annotate.scheme import LABEL_NAMES, LAYERS, Layer
 from annotate.tags import OUTSIDE
-from annotate.tokens import tokenize
 
 if TYPE_CHECKING:
     from annotate.agreement.sums import Array
@@ -126,11 +125,10 @@ def measure_agreement(
     entries: list[Entry] = []
     tokens = 0
     for number, versions in enumerate(compared.values()):
-        text = next(iter(versions.values())).text
-        offsets = tokenize(text)
-        tokens += len(offsets)
+        places = find_tokens(next(iter(versions.values())).text)
+        tokens += len(places)
         found += find_disputed_places(versions)
-        laid_out = {name: lay_out(version, offsets) for name, version in versions.items()}
+        laid_out = {name: lay_out(version, places) for name, version in versions.items()}
         for pair in combinations(sorted(versions), 2):
             left, right = laid_out[pair[0]], laid_out[pair[1]]
             for spans in pair_spans(left.spans, right.spans):

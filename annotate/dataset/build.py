@@ -1,6 +1,5 @@
 """Build a dataset: rows of every configuration in Parquet, the card, the manifest."""
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from annotate.agreement import Agreement
 from annotate.dataset.card import (
+    CARD,
     CardFacts,
     PartSize,
     build_card,
     draw_plots,
+    edited_sections,
     list_licences,
+    mark_sections,
     merge_sections,
-    read_sections,
     scores_fit,
 )
 from annotate.dataset.counts import SeenShare, count_entities, measure_seen
@@ -27,7 +28,6 @@ from annotate.dataset.describe import About, Benchmark
 from annotate.dataset.duplicates import find_clusters
 from annotate.dataset.folder import (
     check_replaceable,
-    read_manifest,
     recover_dataset,
     replace_dataset,
 )
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-CARD = "README.md"
 _ROW_GROUP = 1000  # rows: what a reader takes into memory at once
 # Starting a process costs seconds (it imports underthesea); below this it never pays.
 _PARALLEL_FROM = 300
@@ -115,7 +114,7 @@ def build_dataset(
     named = replace_addresses(documents, read_addresses(folder))
     documents = named.documents
     planned = merge_sections(about.sections)
-    sections = merge_sections(planned, _edited_sections(folder))
+    sections = merge_sections(planned, edited_sections(folder))
     clusters = find_clusters(documents, partial(progress, "comparing") if progress else None)
     splits = assign_splits(documents, clusters, by=split_by, seed=seed)
     parts: dict[Split, Sequence[Document]] = {
@@ -125,8 +124,9 @@ def build_dataset(
     origins = _has_origins(documents)
     if processes is None:
         processes = _processors() if len(documents) >= _PARALLEL_FROM else 1
-    marks = {name: _mark(text) for name, text in planned.items()}
-    with replace_dataset(folder, {"seed": seed, "split_by": split_by, "sections": marks}) as new:
+    with replace_dataset(
+        folder, {"seed": seed, "split_by": split_by, "sections": mark_sections(planned)}
+    ) as new:
         written = _write_tables(
             new, parts, origins, processes, partial(progress, "building") if progress else None
         )
@@ -213,29 +213,8 @@ def _check_documents(documents: Sequence[Document]) -> None:
         seen.add(document.id)
         check_document(document, where)
         check_own(document, "the documents to build of")
-
-
-def _edited_sections(folder: Path) -> dict[str, str]:
-    """The sections of the card that is there, where they are not what a build put there.
-
-    The manifest has the marks of the texts that the build would have written by itself.
-    """
-    path = folder / CARD
-    manifest = read_manifest(folder)
-    if not manifest:
-        return {}
-    try:
-        found = read_sections(path.read_text(encoding="utf-8"), str(path))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from None
-    marks = manifest.facts.get("sections", {})
-    return {name: text for name, text in found.items() if marks.get(name) != _mark(text)}
-
-
-def _mark(text: str) -> str:
-    return hashlib.sha256(text.strip("\n").encode()).hexdigest()
+        if not document.text.strip():
+            raise DataError(f"{where}: the text is nothing but white space; leave it out")
 
 
 def _processors() -> int:
@@ -330,6 +309,8 @@ def _write_tables(
         }
         made = make_all_tables(parts, origins=origins, processes=processes)
         stack.callback(made.close)  # after an error the processes stop
+        if progress:
+            progress(0, total)
         for chunk in made:
             for config, table in chunk.tables.items():
                 writers[config, chunk.split].add(table)

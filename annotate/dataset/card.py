@@ -7,6 +7,7 @@ A section that people write stands between two markers and survives every new bu
     <!-- vipol:end -->
 """
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from annotate.agreement import Agreement, Estimate
 from annotate.dataset.counts import SeenShare, count_meta
 from annotate.dataset.describe import About, Benchmark
+from annotate.dataset.folder import read_manifest
 from annotate.dataset.plots import PLOTS, draw_counts, draw_estimates, draw_shares
 from annotate.dataset.rows import CONFIGS, TOKEN_CONFIGS, Losses, features_of
 from annotate.dataset.split import SPLITS, Split, SplitBy
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _OPEN = re.compile(r"<!-- vipol:keep ([\w-]+) -->\n")
 _CLOSE = "<!-- vipol:end -->"
+
+CARD = "README.md"
 
 _DEFAULTS = {
     "about": "Named entities in Vietnamese political text, in two layers.",
@@ -108,6 +112,33 @@ def read_sections(card: str, where: str) -> dict[str, str]:
     return sections
 
 
+def edited_sections(folder: Path) -> dict[str, str]:
+    """The sections of the card that is there, where they are not what a build put there.
+
+    The manifest has the marks of the texts that the build would have written by itself.
+    """
+    path = folder / CARD
+    manifest = read_manifest(folder)
+    if not manifest:
+        return {}
+    try:
+        found = read_sections(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
+    marks, now = manifest.facts.get("sections", {}), mark_sections(found)
+    return {name: text for name, text in found.items() if marks.get(name) != now[name]}
+
+
+def mark_sections(sections: Mapping[str, str]) -> dict[str, str]:
+    """What the manifest keeps of the sections that a build plans, to know them again."""
+    return {
+        name: hashlib.sha256(text.strip("\n").encode()).hexdigest()
+        for name, text in sections.items()
+    }
+
+
 def merge_sections(*sources: Mapping[str, str]) -> dict[str, str]:
     """Sections from the sources in turn, the later ones before the earlier; unknown ones last."""
     merged = dict(_DEFAULTS)
@@ -120,7 +151,7 @@ def build_card(facts: CardFacts, about: About, sections: Mapping[str, str]) -> s
     """The text of README.md; `sections` are the complete ones of `merge_sections`."""
     body = [
         f"# {about.pretty_name}",
-        _keep("about", sections["about"]),
+        keep_section("about", sections["about"]),
         _format_use(),
         _format_columns(),
         _format_splits(facts),
@@ -137,12 +168,13 @@ def build_card(facts: CardFacts, about: About, sections: Mapping[str, str]) -> s
     ]
     named = {**_TITLES, **{name: name for name in sections if name not in _DEFAULTS}}
     for name, title in named.items():
-        body += [f"## {title}", _keep(name, sections[name])]
+        body += [f"## {title}", keep_section(name, sections[name])]
     body += ["## Licence", _format_licence(facts), "## How it was built", _format_build(facts)]
     return f"---\n{_format_yaml(facts, about)}\n---\n\n" + "\n\n".join(body) + "\n"
 
 
-def _keep(name: str, text: str) -> str:
+def keep_section(name: str, text: str) -> str:
+    """A section that people may write, between its markers."""
     return f"<!-- vipol:keep {name} -->\n{text}\n{_CLOSE}"
 
 
@@ -237,8 +269,8 @@ All offsets are code points into `text` of the document, end exclusive, `text[st
 
 - `documents`, one row a document: `id`, `text`, `entities` (`start`, `end`, `label`, `layer`),
   what is known of the text (`title`, `published`, `byline`, `source`, `url`, `licence`, `genre`),
-  who annotated it by which guidelines (`annotator`, `annotators`, `guideline_version`), and
-  `meta` with the rest as JSON.
+  who annotated and decided, by which guidelines (`annotator`, `annotators`, `decided_by`,
+  `guideline_version`), and `meta` with the rest as JSON.
 - `syllable`, one row a sentence: `document_id`, `sentence` (number in the document), `start` and
   `end` of the sentence, `tokens`, `token_starts`, `token_ends`, `ner_tags` (outer layer) and
   `ner_tags_inner` (inner layer), IOB2 as ClassLabel. Tokens are syllables, numbers with what
@@ -306,7 +338,7 @@ def _format_annotators(facts: CardFacts) -> str:
     ):
         counts = count_meta(documents, key)
         lines += [
-            f"- {title} {value}: {count} documents" for value, count in sorted(counts.items())
+            f"- {title} {value}: {_documents(count)}" for value, count in sorted(counts.items())
         ]
     if not any("Annotated by" in line for line in lines):
         lines.append("- The documents do not say who annotated them.")
@@ -409,10 +441,10 @@ def _has_scores(benchmark: Benchmark) -> bool:
 def _format_licence(facts: CardFacts) -> str:
     documents = _all_documents(facts)
     counts = count_meta(documents, "licence")
-    lines = [f"- {licence}: {count} documents" for licence, count in sorted(counts.items())]
+    lines = [f"- {licence}: {_documents(count)}" for licence, count in sorted(counts.items())]
     missing = len(documents) - sum(counts.values())
     if missing:
-        lines.append(f"- no licence given: {missing} documents")
+        lines.append(f"- no licence given: {_documents(missing)}")
     return "\n".join(lines)
 
 
@@ -481,6 +513,10 @@ def draw_plots(facts: CardFacts, folder: Path) -> None:
 
 def _all_documents(facts: CardFacts) -> list[Document]:
     return [document for split in SPLITS for document in facts.parts[split]]
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count:,} documents"
 
 
 def _sum_row(rows: Sequence[Sequence[Any]]) -> list[Any]:

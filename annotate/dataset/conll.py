@@ -52,7 +52,8 @@ def read_conll(path: str | Path, columns: Columns | None = None) -> list[TokenSe
     `columns` a line must have exactly two. The comments of our own export are passed over.
 
     Raises DataError with file and line: not UTF-8, a line of another number of columns, an
-    empty token, a tag that is no IOB2 or does not follow from the one before, no sentence at all.
+    empty token, a tag that is no IOB2, no sentence at all. An `I-` behind nothing that it could go
+    on is kept as it is.
     """
     name = display_name(path)
     with open_input(path) as stream:
@@ -89,8 +90,7 @@ class _Reader:
             if line.startswith(_COMMENTS) and "\t" not in line:
                 continue
             parts = self._split(line, where)
-            before = rows[-1] if rows else ("", OUTSIDE, OUTSIDE)
-            rows.append(self._row(parts, before, where))
+            rows.append(self._row(parts, where))
         if rows:
             yield self._sentence(rows)
 
@@ -125,16 +125,14 @@ class _Reader:
             )
         self._width = width
 
-    def _row(
-        self, parts: list[str], before: tuple[str, str, str], where: str
-    ) -> tuple[str, str, str]:
+    def _row(self, parts: list[str], where: str) -> tuple[str, str, str]:
         columns = self._columns
         token, tag = parts[columns.token - 1], parts[columns.tag - 1]
         inner = parts[columns.inner - 1] if columns.inner else OUTSIDE
         if not token.strip(" "):
             raise DataError(f"{where}: the token is empty; mend the line")
-        for found, last in ((tag, before[1]), (inner, before[2])):
-            if problem := find_tag_problem(found, last):
+        for found in (tag, inner):
+            if problem := find_tag_problem(found):
                 raise DataError(f"{where}: {problem}")
         return token, tag, inner
 

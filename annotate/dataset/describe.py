@@ -7,7 +7,6 @@
 Each may be missing. The folder is the one of the mark-up files, else `source/` of the dataset.
 """
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.agreement import Agreement, measure_agreement
-from annotate.document import Document, read_documents
+from annotate.document import Document, hash_gold, read_documents
 from annotate.errors import DataError
 
 SETTINGS = "dataset.toml"
@@ -80,16 +79,6 @@ class Description:
     def complete(self, documents: Iterable[Document]) -> list[Document]:
         """The documents with the meta of all."""
         return [replace(document, meta={**self.meta, **document.meta}) for document in documents]
-
-
-def hash_gold(documents: Iterable[Document]) -> str:
-    """SHA-256 of ids, texts and spans, whatever the order of the documents: says whether two
-    scores had the same gold."""
-    lines = sorted(
-        json.dumps([one.id, one.text, [span.key for span in one.spans]], ensure_ascii=False)
-        for one in documents
-    )
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def read_description(folder: Path) -> Description:

@@ -7,11 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotate.dataset.card import CARD, edited_sections, keep_section, mark_sections
 from annotate.dataset.conll import Columns, read_conll
-from annotate.dataset.folder import replace_dataset
+from annotate.dataset.folder import check_replaceable, recover_dataset, replace_dataset
 from annotate.dataset.sentences import (
     IMPORTED,
     TAG_COLUMNS,
@@ -35,6 +37,12 @@ from annotate.tags import OUTSIDE, tags_to_spans
 if TYPE_CHECKING:
     from datasets import Features
 
+_SECTIONS = {
+    "about": "Not described yet: whose data these are, and where they are from.",
+    "citation": "Not given yet: the paper of those who made the data.",
+}
+"""The sections of the card that people write, with what stands there until they do."""
+
 LabelMap = Mapping[str, str | None]
 """From a label of the files to the label wanted; None leaves its entities out."""
 
@@ -54,6 +62,8 @@ class ImportReport:
     """Labels of the map that no file has."""
     not_composed: int
     """Tokens that are not in NFC; they are kept as they are."""
+    stray: Counter[str]
+    """Runs of `I-` with no `B-` before, by file; kept, they are no entities in strict IOB2."""
 
     def __str__(self) -> str:
         return format_import(self)
@@ -132,6 +142,7 @@ def import_conll(
         for split in SPLITS
         if split in files
     }
+    stray = Counter({str(files[split]): _count_stray(part) for split, part in found.items()})
     before = count_labels(sentence for part in found.values() for sentence in part)
     unused: tuple[str, ...] = ()
     dropped: Counter[str] = Counter()
@@ -172,16 +183,21 @@ def import_conll(
         dropped=dropped,
         unused=unused,
         not_composed=sum(not unicodedata.is_normalized("NFC", token) for token in tokens),
+        stray=stray,
     )
+    recover_dataset(folder)
+    check_replaceable(folder)
+    sections = {**_SECTIONS, **edited_sections(folder)}
     facts = {
         "kind": IMPORTED,
+        "sections": mark_sections(_SECTIONS),
         "config": config,
         "labels": list(names),
         "licence": licence,
         "imported": {split: _hash_file(files[split]) for split in found},
     }
     with replace_dataset(folder, facts) as new:
-        _write_dataset(new, found, report, licence)
+        _write_dataset(new, found, report, licence, sections)
     return report
 
 
@@ -202,6 +218,9 @@ def format_import(report: ImportReport) -> str:
         lines.append(f"  left out by the label map: {named}")
     if report.unused:
         lines.append(f"  in the label map, in no file: {', '.join(report.unused)}")
+    for name, count in report.stray.items():
+        if count:
+            lines.append(f"  {name}: {count} runs of I- with no B-, kept; they are no entities")
     if report.not_composed:
         lines.append(f"  tokens not in NFC, kept as they are: {report.not_composed}")
     return "\n".join(lines)
@@ -237,6 +256,15 @@ def _check_labels(
                 f'write {missing[0]} = "{missing[0]}" to keep it, {missing[0]} = false to leave '
                 "it out"
             )
+
+
+def _count_stray(sentences: Iterable[TokenSentence]) -> int:
+    return sum(
+        find_tag_problem(tag, before) is not None
+        for sentence in sentences
+        for _, tags in layers_of(sentence)
+        for before, tag in pairwise((OUTSIDE, *tags))
+    )
 
 
 def _name_document(sentence: TokenSentence, split: Split) -> TokenSentence:
@@ -294,6 +322,7 @@ def _write_dataset(
     found: Mapping[Split, list[TokenSentence]],
     report: ImportReport,
     licence: str | None,
+    sections: Mapping[str, str],
 ) -> None:
     import pyarrow
     import pyarrow.parquet as parquet
@@ -329,11 +358,13 @@ def _write_dataset(
         download_size=disk,
         dataset_size=sum(split.num_bytes for split in splits.values()),
     )
-    card = _format_card(report, info, licence)
-    (new / "README.md").write_text(card, encoding="utf-8", newline="\n")
+    card = _format_card(report, info, licence, sections)
+    (new / CARD).write_text(card, encoding="utf-8", newline="\n")
 
 
-def _format_card(report: ImportReport, info: Any, licence: str | None) -> str:
+def _format_card(
+    report: ImportReport, info: Any, licence: str | None, sections: Mapping[str, str]
+) -> str:
     from datasets.info import DatasetInfosDict
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCardData
@@ -360,10 +391,16 @@ def _format_card(report: ImportReport, info: Any, licence: str | None) -> str:
         f"{split} {sentences:,} sentences with {report.tokens[split]:,} tokens"
         for split, sentences in report.sentences.items()
     )
-    table = "\n".join(lines)
-    return (
-        f"---\n{data.to_yaml(line_break=chr(10))}\n---\n\n# {report.folder.resolve().name}\n\n"
+    kept = {name: keep_section(name, text) for name, text in sections.items()}
+    body = [
+        f"# {report.folder.resolve().name}",
+        kept.pop("about"),
         "Made by `vipol import conll` from files in columns. Tokens are those of the files; tags "
-        "are IOB2\nwith the label set of the files, or what a label map made of it.\n\n"
-        f"Configuration `{config}`: {sizes}.\n\n{table}\n"
-    )
+        "are IOB2\nwith the label set of the files, or what a label map made of it.",
+        f"Configuration `{config}`: {sizes}.",
+        "\n".join(lines),
+        "## Citation",
+        kept.pop("citation"),
+        *kept.values(),
+    ]
+    return f"---\n{data.to_yaml(line_break=chr(10))}\n---\n\n" + "\n\n".join(body) + "\n"

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from annotate.dataset.card import CARD
 from annotate.dataset.folder import MANIFEST
 from annotate.dataset.hub import (
     Hub,
@@ -31,7 +32,7 @@ from annotate.dataset.hub import (
     read_state,
     read_tree,
 )
-from annotate.dataset.publishable import CARD, CheckedFolder, check_folder
+from annotate.dataset.publishable import CheckedFolder, check_folder
 from annotate.dataset.split import SPLITS
 from annotate.errors import DataError, ServiceError
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from annotate.dataset.card import CARD
 from annotate.dataset.folder import KEPT, MANIFEST, Manifest, read_manifest
 from annotate.dataset.rows import CONFIGS
 from annotate.dataset.sentences import IMPORTED
 from annotate.errors import DataError
 
-CARD = "README.md"
 LICENCE_FILE = "LICENSE"
 
 _UNKNOWN = frozenset({"", "unknown"})

@@ -45,14 +45,14 @@ class TokenSentence:
     document: str | None = None
 
 
-def find_tag_problem(tag: str, before: str = OUTSIDE) -> str | None:
-    """Why a tag behind the tag `before` is no IOB2, or None."""
+def find_tag_problem(tag: str, before: str | None = None) -> str | None:
+    """Why a tag is no IOB2, or None; with `before`, why it cannot stand behind that tag."""
     if tag == OUTSIDE:
         return None
     prefix, _, label = tag.partition("-")
     if prefix not in ("B", "I") or not label or any(map(str.isspace, label)):
         return f"{tag!r} is no IOB2 tag; wanted O, B-LABEL or I-LABEL"
-    if prefix == "I" and before not in (f"B-{label}", f"I-{label}"):
+    if prefix == "I" and before not in (None, f"B-{label}", f"I-{label}"):
         return f"{tag} behind {before}; in IOB2 an entity begins with B-{label}"
     return None
 

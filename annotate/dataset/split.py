@@ -43,9 +43,9 @@ def assign_splits(
     """
     groups = _join_sources(documents, clusters) if by == "source" else clusters
     if len(groups) < len(SPLITS):
-        what = "sources" if by == "source" else "groups of different texts"
+        what = "sources" if by == "source" else "different texts (near copies count once)"
         raise DataError(
-            f"{len(documents)} documents make {len(groups)} {what}; "
+            f"documents: {len(documents)}, {what}: {len(groups)}; "
             "at least 3 are wanted for train, validation and test; add documents"
         )
     if by == "date":

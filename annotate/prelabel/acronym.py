@@ -40,6 +40,7 @@ _NOT_ACRONYM = frozenset(
         "GMT",
     }
 )
+_NO_SOURCE = _NOT_ACRONYM - {"NLĐ"}
 
 
 def find_sources(chart: Chart) -> list[Candidate]:
@@ -84,7 +85,7 @@ def _source(chart: Chart, i: int) -> list[Candidate]:
         return [Candidate(i, end, "ORG", "rule:org.source")]
     surface = _surface(chart, i) if chart.is_upper(i) else ""
     letters = surface.replace("&", "")
-    fits = 2 <= len(letters) <= 8 and letters.isalnum() and letters not in _NOT_ACRONYM
+    fits = 2 <= len(letters) <= 8 and letters.isalnum() and letters not in _NO_SOURCE
     fits = fits and not re.fullmatch("[IVXLC]+", letters)
     if not fits or chart.place_end(i) or chart.is_upper(i + 1) or chart.in_class("surname", i):
         return []

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 _SENTENCE_END = frozenset({".", "!", "?", "…", "\n", ":", '"', "•", "*", "|", "-", "+"})
 _PLACES = ("province", "city", "district", "country", "world-city", "region")
-_BREAK = re.compile(r"(?:(?<=[^\W_])|(?<=,))\n(?=[^\W_])")
+_BREAK = re.compile(r"\n(?=[^\W_])(?<=[^\W_]\n|,\n)")
 _PLACED = re.compile(
     r"\n(?=(?:TỈNH|THÀNH PHỐ|HUYỆN|QUẬN|THỊ XÃ|THỊ TRẤN|XÃ|PHƯỜNG|ĐẶC KHU) (?!ỦY|UỶ))"
 )
@@ -23,6 +23,8 @@ _SHORTEST_WRAPPED = 27
 _MANY_WRAPS = 5
 _KEEP_ALL = "head.field"
 _MARGIN = 64
+_watched: set[str] = set()
+"""Words that rules asked charts for."""
 
 
 class Borders:
@@ -50,11 +52,12 @@ class Borders:
 class Chart:
     """Tokens of a text by number, and for each lexicon class where its entries begin and end.
 
-    `hits[label][i]` is the token number after the longest entry of that class that begins at
-    token `i`. `capitals` says which tokens begin with a capital, `names` which of these are words;
-    `capital_numbers` and `numbers` are the tokens that begin with a capital and with a digit.
-    `first` gives the token that begins at an offset, `after` the token number after the token that
-    ends at one. Tokens are those of `annotate.tokens` over the folded text, and line breaks.
+    `sizes[label][i]` is how many tokens the longest entry of that class has that begins at token
+    `i`; `begun[label]` are the tokens where one begins, some of them twice. `capitals` says which
+    tokens begin with a capital, `names` which of these are words; `capital_numbers` and `numbers`
+    are the tokens that begin with a capital and with a digit. `first` gives the token that begins
+    at an offset, `after` the token number after the token that ends at one. Tokens are those of
+    `annotate.tokens` over the folded text, and line breaks.
     """
 
     text: str
@@ -62,7 +65,8 @@ class Chart:
     words: list[str]
     starts: list[int]
     ends: list[int]
-    hits: dict[str, dict[int, int]]
+    sizes: dict[str, bytearray]
+    begun: dict[str, list[int]]
     lexicon: Lexicon
     every: dict[str, dict[int, list[int]]]
     capitals: list[bool]
@@ -71,6 +75,8 @@ class Chart:
     numbers: list[int]
     first: Borders
     after: Borders
+    watched: frozenset[str]
+    marked: list[tuple[int, str]]
     shouting: set[int] = field(default_factory=set)
     places: dict[int, int] = field(default_factory=dict)
     inside_places: set[int] = field(default_factory=set)
@@ -94,8 +100,14 @@ class Chart:
         return len(self.words)
 
     def where(self, words: Set[str]) -> list[int]:
-        """Numbers of the tokens that are one of these folded words."""
-        return list(compress(count(), map(words.__contains__, self.words)))
+        """Numbers of the tokens that are one of these folded words.
+
+        What was asked for once is looked for in all later charts in one scan (`marked`).
+        """
+        if not words <= self.watched:
+            _watched.update(words)
+            return list(compress(count(), map(words.__contains__, self.words)))
+        return [i for i, word in self.marked if word in words]
 
     def by_token(self, readers: Sequence[tuple[R, Sequence[str]]]) -> dict[int, list[R]]:
         """By token, the readers of which a class has an entry that begins there, in their order.
@@ -105,7 +117,7 @@ class Chart:
         table: dict[int, list[R]] = {}
         for reader, labels in readers:
             for label in labels:
-                for i in self.hits[label]:
+                for i in self.begun[label]:
                     known = table.setdefault(i, [])
                     if not known or known[-1] != reader:
                         known.append(reader)
@@ -113,7 +125,13 @@ class Chart:
 
     def at(self, label: str, i: int) -> int:
         """Token number after the longest entry of the class at token `i`; 0 for none."""
-        return self.hits[label].get(i, 0)
+        size = self.sizes[label][i]
+        return i + size if size else 0
+
+    def hits(self, label: str) -> list[tuple[int, int]]:
+        """Token numbers of the start and behind the end of the longest entries of a class."""
+        sizes = self.sizes[label]
+        return [(i, i + sizes[i]) for i in dict.fromkeys(self.begun[label])]
 
     def is_upper(self, i: int) -> bool:
         """Whether token `i` is written in capitals all through."""
@@ -158,7 +176,9 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
     joined = join_wrapped(text)
     folded = fold(joined)
     words, starts, ends, capitals, numbers = read_syllables(joined, folded)
-    hits: dict[str, dict[int, int]] = {label: {} for label in lexicon.classes}
+    none = bytes(len(words) + _MARGIN)
+    sizes = {label: bytearray(none) for label in lexicon.classes}
+    begun: dict[str, list[int]] = {label: [] for label in lexicon.classes}
     every: dict[int, list[int]] = {}
     j = 0
     last: int
@@ -175,10 +195,12 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         if i < 0 or starts[i] != start:
             continue
         for label in plain:
-            hits[label][i] = after
+            sizes[label][i] = tokens
+            begun[label].append(i)
         for wanted in cased:
             if has_capitals(text, start, wanted):
-                hits[wanted[0]][i] = after
+                sizes[wanted[0]][i] = tokens
+                begun[wanted[0]].append(i)
         if _KEEP_ALL in plain:
             every.setdefault(i, []).append(after)
     capital_numbers = list(compress(count(), capitals))
@@ -191,7 +213,8 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         words,
         starts,
         ends,
-        hits,
+        sizes,
+        begun,
         lexicon,
         {_KEEP_ALL: every},
         capitals,
@@ -200,6 +223,8 @@ def build_chart(text: str, lexicon: Lexicon | None = None) -> Chart:
         numbers,
         Borders(starts, 0),
         Borders(ends, 1),
+        watched := frozenset(_watched),
+        list(compress(enumerate(words), map(watched.__contains__, words))),
     )
     chart.shouting = _find_shouting(chart)
     _find_places(chart)
@@ -230,6 +255,8 @@ def join_wrapped(text: str) -> str:
         place = text[i + 1 : end if end > 0 else len(text)]
         if " " in body.strip() and body[-1].isalpha() and (body + place).isupper():
             wraps.add(i)
+    if not wraps:
+        return text
     pieces: list[str] = []
     start = 0
     for i in sorted(wraps):
@@ -241,7 +268,7 @@ def join_wrapped(text: str) -> str:
 def _find_places(chart: Chart) -> None:
     places, inside = chart.places, chart.inside_places
     for label in _PLACES:
-        for i, j in chart.hits[label].items():
+        for i, j in chart.hits(label):
             if places.get(i, 0) < j:
                 places[i] = j
             if j > i + 1 and label != "region":

@@ -23,6 +23,9 @@ _TIGHT_SYMBOL = re.compile(
 _SPACED_SYMBOL = re.compile(
     r"\d+[a-z]?(?:\s?-\s?|\s)[a-zđ]{2,6}\s?/\s?[a-zđ]{1,10}(?:-[a-zđ]+)*(?![\w/])"
 )
+_RESOLUTION = re.compile(
+    r"\s(?:số\s)?\d{2}/\d{1,3}(?=\s(?:của\s)?(?:đại hội đồng|liên hợp quốc|lhq))"
+)
 _TERM = r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
 _WORD_NUMBER = r"nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?"
 _ORDINAL = (
@@ -66,14 +69,17 @@ _HEADS = (
     "work",
     "treaty.acronym",
 )
-_TITLED = frozenset({"chỉ", "lời", "đề"})
+_TITLED = frozenset({"chỉ", "lời", "đề", "tuyên"})
 _CLOSE = {"“": "”", '"': '"', "«": "»"}
 _LONGEST_TITLE = 200
 _AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
+_MOST_AMENDING, _MOST_AMENDED = 2, 20
+"""How deep laws that amend laws are read, and how many laws one may amend."""
 _AND_LAW = re.compile(r"(?:,|\svà)\s(luật|bộ luật)\s")
 _ENDS_SUBJECT = folded_words(
     "giữa song giai ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và"
 )
+_PUNCTUATION = frozenset({",", ".", ";", ":", ")", '"', "\n", ""})
 _WORD_END = re.compile(r"(?!\w)")
 
 _SHORT_TYPES = frozenset({"nq", "nđ", "qđ", "ct", "tt", "cv"})
@@ -96,7 +102,7 @@ class _Finder:
         chart = self.chart
         starts: set[int] = set()
         for label in _HEADS:
-            starts.update(chart.hits[label])
+            starts.update(chart.begun[label])
         for i in sorted(starts):
             self.read(i)
         for i in chart.numbers:
@@ -142,6 +148,8 @@ class _Finder:
         # `Thông báo kết luận số ...`, `Tờ trình liên ngành số ...` are types of two words
         if more := chart.at("doc.type", token):
             token, at = more, self.end_of(more)
+        if head == "nghị quyết" and (resolution := _RESOLUTION.match(self.folded, at)):
+            return resolution.end(), "document.numbered"
         match = _NUMBERED.match(self.folded, at)
         spaced = _SPACED_SYMBOL.match(self.folded, match.start(1)) if match else None
         if match and spaced and self.symbol_has_capitals(spaced.start(), spaced.end()):
@@ -162,9 +170,12 @@ class _Finder:
                 return 0, ""
             end = match.end(1)
             end = self.trim_symbol(match.start(1), end)
-            term = _TERM_AT.match(self.folded, end)
-            if term and "(" not in term.group() and False:
-                end = term.end()
+            if (
+                head == "nghị quyết"
+                and number.isdigit()
+                and (year := re.compile(r"\s\((?:19|20)\d\d\)").match(self.folded, end))
+            ):
+                return year.end(), "document.numbered"
             return end, "document.numbered"
         return 0, ""
 
@@ -181,6 +192,8 @@ class _Finder:
             len(match.group(1)) == 1 or not self.chart.is_capital(i)
         ):
             return False
+        if len(match.group(1)) > 2 and after.startswith(" ngày"):
+            return True
         return not _COUNTED.match(after)
 
     def trim_symbol(self, start: int, end: int) -> int:
@@ -252,7 +265,7 @@ class _Finder:
             return end - 1
         return end
 
-    def statute(self, i: int) -> tuple[int, str]:
+    def statute(self, i: int, depth: int = 0) -> tuple[int, str]:
         chart = self.chart
         word = chart.word(i)
         if word not in ("luật", "bộ", "pháp", "hiến", "dự", "đạo", "cương"):
@@ -280,14 +293,17 @@ class _Finder:
             return 0, ""
         offset = self.end_of(head)
         amending = _AMENDING.match(self.folded, offset + 1)
-        if amending:
+        if amending and depth < _MOST_AMENDING:
             token = self.token_at.get(amending.end())
             if token is not None and chart.word(token) == "các":
                 return self.listed_laws(token), "document.statute"
             if token is not None and chart.word(token) in ("luật", "bộ", "pháp"):
-                end, _ = self.statute(token)
-                while end and (joined := _AND_LAW.match(self.folded, end)):
-                    more, _ = self.statute(self.token_at[joined.start(1)])
+                end, _rule = self.statute(token, depth + 1)
+                for _ in range(_MOST_AMENDED):
+                    joined = _AND_LAW.match(self.folded, end) if end else None
+                    if not joined:
+                        break
+                    more, _rule = self.statute(self.token_at[joined.start(1)], depth + 1)
                     if not more:
                         break
                     end = more
@@ -398,6 +414,8 @@ class _Finder:
         token = self.treaty_name(i, head)
         if not token:
             return 0, ""
+        if chart.is_upper(token) and re.fullmatch("[ivx]{1,4}", chart.word(token)):
+            token += 1
         end = self.year(self.amended(self.end_of(self.more_treaty(token))))
         behind = self.token_after.get(end)
         if behind is not None and chart.word(behind) == "về" and (more := self.about(behind)):
@@ -426,7 +444,10 @@ class _Finder:
         if not chart.in_class("treaty.open", i):
             return 0
         if is_name_word(chart, head):
-            return find_body(chart, head)[0] or self.open_name(head)
+            name = find_body(chart, head)[0] or self.open_name(head)
+            if chart.is_capital(head + 1) or chart.is_upper(head):
+                return name
+            return max(name, self.joined_subject(head))
         if chart.is_phrase("treaty.subject", head, head + 3):
             end = self.subject_end(head)
             return 0 if chart.words[head:end] == ["hợp", "tác"] else end
@@ -449,6 +470,17 @@ class _Finder:
                 break
             j += 1
         return 0 if j == token + 9 or j >= len(chart) else j
+
+    def joined_subject(self, token: int) -> int:
+        """Token number after small words, `và` among them, up to punctuation: `Hiệp định (Khuyến
+        khích và bảo hộ đầu tư)`; 0 where another word ends them or more than nine stand there."""
+        chart = self.chart
+        j = token + 1
+        while j < token + 10 and chart.word(j).isalpha() and not chart.is_capital(j):
+            if chart.word(j) in _ENDS_SUBJECT and not (chart.word(j) == "và" and j > token + 1):
+                return 0
+            j += 1
+        return j if j < token + 10 and chart.word(j) in _PUNCTUATION else 0
 
     def more_treaty(self, token: int) -> int:
         chart = self.chart

@@ -191,8 +191,8 @@ class _Evidence:
         self._index = index
         self._places = sorted(
             (chart.starts[i], chart.ends[j - 1], label)
-            for label, table in chart.hits.items()
-            for i, j in table.items()
+            for label in chart.begun
+            for i, j in chart.hits(label)
         )
 
     def inside(self, span: Span) -> tuple[str, ...]:

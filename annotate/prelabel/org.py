@@ -14,6 +14,7 @@ from annotate.prelabel.place import (
     named_place,
     proper_place,
     run_end,
+    state_name,
 )
 
 Body = tuple[int, str]
@@ -21,10 +22,12 @@ Body = tuple[int, str]
 
 Reader = Callable[[Chart, int], Body]
 
+_HOLDS = folded_words("trưởng phó chánh tịch thư đốc nhiệm")
 _NONE: Body = (0, "")
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
 _LONGEST_PARENT = 40
+_LONGEST_BODY = 80
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
 _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
@@ -32,7 +35,12 @@ _LOOSE_HEADS = folded_words("ban hội tổ đoàn trung văn tiểu ủy nhóm 
 _NUMBERED_HEADS = folded_words("phòng vụ ban đội cục tổ đồn trạm")
 _NAMED_AFTER = folded_words("trường quỹ nhà bảo bệnh đại")
 _REACHING = folded_words("hội hiệp liên quỹ trung trường công hợp đoàn câu nhà bảo tổng xí ủy")
+_SUFFIXES = frozenset({("quốc", "gia"), ("quốc", "tế"), ("nhân", "dân")})
+_PALACES = folded_words("điện nhà lầu phủ")
+_AT = folded_words("tại đến tới trong ở thăm ngoài vào gần trước quanh rời khỏi")
 _SUBJECT_HEADS = folded_words("ban tiểu tổ hội ủy")
+_FORMS_OF_FIRM = folded_words("phần hạn viên tnhh mtv")
+_NATIONS = folded_words("việt nhật hàn trung ấn nga xô mĩ")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
@@ -40,8 +48,8 @@ _CENTRE_BEFORE = folded_words(
     "của cáo quyết trình với thị định luận dẫn viên xin được kiến trước theo giúp đạo lệ"
 )
 _CENTRE_VERBS = folded_words(
-    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho giao "
-    "chỉ ban quyết"
+    "còn triệu phát chủ nhận xác khẳng đánh đã sẽ đang cũng có cần yêu đề vừa mới tiếp luôn cho "
+    "giao chỉ ban quyết"
 )
 _CENTRE_AFTER = folded_words("hội đoàn đảng cục")
 _NUMBERS_NOT = folded_words("tháng năm ngày quý thứ khóa số lần kỳ điều khoản")
@@ -59,9 +67,13 @@ def find_body(chart: Chart, i: int) -> Body:
 
 def _find_body(chart: Chart, i: int, readers: Sequence[Reader]) -> Body:
     best = _NONE
+    if chart.words[i : i + 3] == ["bộ", "quy", "tắc"]:
+        return _NONE
     compound = chart.at("head.compound", i)
     shouting = i in chart.shouting
-    if compound and (shouting or not any(chart.capitals[i + 1 : compound])):
+    if compound and (
+        shouting or chart.is_upper(i + 1) or not any(chart.capitals[i + 1 : compound])
+    ):
         longest_head = max(chart.at(label, i) for label in _HEADS)
         if longest_head <= compound:
             return _named_body(chart, i)
@@ -99,7 +111,10 @@ def _named_body(chart: Chart, i: int) -> Body:
     if end:
         end = chart.at("country", end) or end
         parent, rule = find_body(chart, end)
-        return (parent if rule in ("org.named", "org.field") else end, "org.named")
+        joins = rule in ("org.named", "org.field") or (
+            rule == "org.state" and chart.word(end) == "quốc" and chart.word(i) in _SUBJECT_HEADS
+        )
+        return (parent if joins else end, "org.named")
     end = chart.at("body.acronym", i)
     if end and i not in chart.shouting and not chart.at("head.place", i):
         if (
@@ -167,6 +182,8 @@ def _party_field(chart: Chart, i: int, at: int) -> int:
     if chart.word(i) not in ("khối", "đảng", "công", "chi", "đoàn"):
         return 0
     field = _field(chart, at)
+    if chart.words[at:field] == ["cơ", "sở"]:
+        return 0
     return field if field > at + 1 or chart.is_capital(at) else 0
 
 
@@ -285,6 +302,8 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     ):
         end = 0
     named = bool(end)
+    if not end and chart.word(at - 1) in ("án", "qlda") and chart.word(i) in ("ban", "bqlda"):
+        end = _project(chart, at)
     if not end and chart.word(at) == "về" and chart.word(i) in _SUBJECT_HEADS and at > i + 1:
         end = _subject(chart, at + 1)
     if not end:
@@ -304,6 +323,8 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         return _if_named(chart, i, at, end, "org.field")
     rule = "org.field" if named else "org.open"
     end = _more_field(chart, i, end)
+    if (chart.word(end), chart.word(end + 1)) in _SUFFIXES:
+        end += 2
     if numbered := _numbered_end(chart, i, end):
         return (numbered, rule)
     if (
@@ -314,7 +335,14 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
         return (branch, rule)
     centre = chart.at("centre", end)
     if centre:
-        end = centre
+        ends_party = chart.word(centre) == "đảng" and find_body(chart, centre)[0] == centre + 1
+        end = centre + (ends_party and chart.word(centre + 1) not in _PARTY_CONTINUES)
+    if chart.words[end : end + 3] == ["hồ", "chí", "minh"] and chart.word(i) in (
+        "học",
+        "trường",
+        "đại",
+    ):
+        end += 3
     if acronym := chart.at("body.acronym", end):
         end = chart.at("country", acronym) or end
     end = _countries(chart, i, end)
@@ -322,7 +350,7 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     if parent:
         end = parent
     elif chart.place_end(end):
-        end = named_place(chart, end)
+        end = named_place(chart, end) or end
     if end > at + _LONGEST_FIELD + 10:
         return _NONE
     if chart.word(end) == "-" and chart.word(end + 1) in ("ctcp", "tnhh"):
@@ -330,11 +358,27 @@ def _field_body_at(chart: Chart, i: int, head: int) -> Body:
     return _if_named(chart, i, at, end, rule)
 
 
+def _project(chart: Chart, i: int) -> int:
+    """Token number after the name of the project that a board manages, up to punctuation or a word
+    that ends names; 0 for a known field or where nothing stands."""
+    k = i
+    while k < i + 14 and (chart.word(k).isalpha() or (chart.word(k) == "-" and k > i)):
+        if chart.in_class("stop", k) and not chart.is_capital(k):
+            break
+        k += 1
+    while k > i and not chart.word(k - 1).isalpha():
+        k -= 1
+    return k if k > i + 1 else 0
+
+
 def _subject(chart: Chart, i: int) -> int:
     """Token number after what a committee is about: `về (an ninh lương thực)`; 0 for a known field
     or where no two small words stand."""
     k = i
     while k < i + 12 and chart.word(k).isalpha() and not chart.is_capital(k):
+        if (field := chart.at("field", k)) > k + 1:
+            k = field
+            continue
         if chart.in_class("stop", k) and not (chart.word(k) == "và" and k > i):
             break
         k += 1
@@ -356,9 +400,10 @@ def _reach(chart: Chart, i: int, end: int) -> int:
         and (chart.word(k).isalpha() or chart.word(k) == "-")
         and not chart.is_capital(k)
     ):
-        if chart.in_class("stop", k) or chart.at("level", k):
+        loyal = chart.word(k) == "yêu" and chart.word(k + 1) == "nước"
+        if not loyal and (chart.in_class("stop", k) or chart.at("level", k)):
             break
-        k += 1
+        k += 1 + loyal
     if k == end:
         return 0
     if chart.word(i) == "hợp" and chart.is_name(k) and not is_person(chart, k):
@@ -373,6 +418,8 @@ def _numbered_end(chart: Chart, i: int, end: int) -> int:
         return end + 4
     if chart.word(i) not in _NUMBERED_HEADS:
         return 0
+    if chart.word(i) == "đồn" and re.fullmatch(r"\d{3}", chart.word(end)):
+        return end + 1
     if re.fullmatch("[ivx]{1,4}", chart.word(end)) and chart.is_upper(end):
         return end + 1
     if not re.fullmatch(r"\d{1,3}", chart.word(end)):
@@ -386,6 +433,8 @@ def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
     or `tổ chức Hội nghị`, where it is part of another word."""
     if chart.word(i) == "vùng":
         return False
+    if chart.word(head - 1) in ("án", "qlda"):
+        return True
     if not chart.is_capital(head):
         return chart.at("field", head) > head + 1 and chart.word(i) in _SMALL_WITH_PARENT
     if chart.at("field", head):
@@ -398,7 +447,11 @@ def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
 def _countries(chart: Chart, i: int, end: int) -> int:
     """Extends a body over the countries it belongs to and, abroad, over where it sits:
     `Hội Hữu nghị Việt Nam - Lào`, `Đại sứ quán Việt Nam tại Lào`."""
+    if chart.word(end + 1) == "-" and _is_nation(chart, i, end):
+        end += 2
     while country := chart.at("country", end):
+        if is_person(chart, end) and country == end + 2:
+            break
         end = country
         if (
             chart.word(end) in ("-", "và")
@@ -406,6 +459,8 @@ def _countries(chart: Chart, i: int, end: int) -> int:
             and chart.word(i) in _BETWEEN
         ):
             end += 1
+        elif chart.word(end) == "-" and _is_nation(chart, i, end + 1):
+            return end + 2
     if chart.word(i) in _ABROAD and chart.word(end) in ("tại", "ở"):
         seat, rule = find_body(chart, end + 1)
         return (
@@ -415,6 +470,11 @@ def _countries(chart: Chart, i: int, end: int) -> int:
             or end
         )
     return end
+
+
+def _is_nation(chart: Chart, i: int, at: int) -> bool:
+    """Whether a country stands by the first syllable of its name in a pair: `Nhật - Việt`."""
+    return chart.word(i) in _BETWEEN and chart.word(at) in _NATIONS and chart.is_capital(at)
 
 
 def _more_field(chart: Chart, i: int, end: int) -> int:
@@ -445,7 +505,8 @@ def _more_field(chart: Chart, i: int, end: int) -> int:
 
 def _name_part(chart: Chart, i: int, at: int) -> int:
     """Token number after the proper name inside the name of a firm or school; `at` for none."""
-    if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
+    named_after = chart.word(i) in _NAMED_AFTER or chart.word(at - 1) in _FORMS_OF_FIRM
+    if is_person(chart, at) and not named_after:
         return at
     return cut_before_person(chart, at, run_end(chart, at, 6))
 
@@ -479,12 +540,19 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
         return (
             find_place(chart, at) if chart.word(i) in ("báo", "đài", "trường", "đồn", "hội") else 0
         )
-    if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
+    named_after = chart.word(i) in _NAMED_AFTER or (
+        chart.word(i) == "học" and chart.word(i - 1) not in _HOLDS
+    )
+    if is_person(chart, at) and not named_after:
+        return 0
+    if chart.word(i - 1) in _HOLDS and chart.in_class("surname", at) and _is_pair(chart, at):
         return 0
     if not is_name_word(chart, at) or at in chart.shouting or chart.at("title", at):
         return _quoted_or_number(chart, i, at)
     j = at
     while j < at + _LONGEST_FIELD:
+        if j > at and is_person(chart, j):
+            break
         if j > at and is_name_word(chart, j) and chart.place_end(j):
             j = chart.place_end(j)
             break
@@ -525,6 +593,11 @@ def _read_open_name(chart: Chart, i: int, at: int) -> int:
     return j
 
 
+def _is_pair(chart: Chart, i: int) -> bool:
+    """Whether exactly two names stand at `i`, as behind an office: `Trưởng Ban A | Hà Rin`."""
+    return run_end(chart, i, 4) == i + 2
+
+
 def _quoted_or_number(chart: Chart, i: int, at: int) -> int:
     if chart.in_class("head.numbered", i) and chart.word(at).isdigit():
         return at + 1
@@ -558,7 +631,7 @@ def _short_form(chart: Chart, i: int) -> Body:
             return _NONE
         return (i + 1, "org.party-alone")
     if state:
-        return (chart.at("country", state) or state, "org.state")
+        return (_of_state(chart, state), "org.state")
     if end:
         return (end, "org.alone")
     centre = chart.at("centre", i)
@@ -567,11 +640,20 @@ def _short_form(chart: Chart, i: int) -> Body:
     return _NONE
 
 
+def _of_state(chart: Chart, i: int) -> int:
+    """Token number after the state that a body belongs to at token `i`, or `i`."""
+    if chart.word(i) == "nước":
+        return chart.at("country", i + 1) or state_name(chart, i + 1) or i
+    return chart.at("country", i) or state_name(chart, i) or i
+
+
 def _party_name(chart: Chart, i: int) -> int:
     """Token number after a party by its name, known or not: `đảng Pheu Thai`, `Đảng Xanh`."""
     if i in chart.shouting or not is_name_word(chart, i + 1) or chart.is_joined(i + 1):
         return 0
     if chart.word(i + 1) in _PARTY_CONTINUES or chart.in_class("surname", i + 1):
+        return 0
+    if chart.word(i + 1) == "cộng":
         return 0
     if find_body(chart, i + 1)[0] or chart.at("title", i + 1) or chart.at("doc.type", i + 1):
         return 0
@@ -600,7 +682,7 @@ def find_orgs(chart: Chart) -> list[Candidate]:
     found = []
     for i, readers in sorted(chart.by_token(_READERS).items(), reverse=True):
         body = _find_body(chart, i, readers)
-        if body[0]:
+        if i < body[0] <= i + _LONGEST_BODY:  # bodies that hold one another without end are none
             chart.bodies[i] = body
             if _fits(chart, i, *body):
                 found.append(Candidate(i, body[0], "ORG", f"rule:{body[1]}"))
@@ -645,7 +727,9 @@ def _fits(chart: Chart, i: int, end: int, rule: str) -> bool:
         return False
     if chart.word(i) == "khu" and rule in ("org.field", "org.open"):
         return False
-    if rule == "org.state" and before == "nhà":
+    if rule == "org.state" and (before == "nhà" or _ends_name(chart, i)):
+        return False
+    if chart.word(i) in _PALACES and chart.is_phrase("palace", i, end) and before in _AT:
         return False
     if rule == "org.alone":
         if (
@@ -679,9 +763,17 @@ def _lists_levels(chart: Chart, end: int) -> bool:
     return bool(more) and find_unit(chart, end + 1) == more and not chart.is_capital(end - 1)
 
 
+def _ends_name(chart: Chart, i: int) -> bool:
+    """Whether a family name before two given names makes them no body: `Đàm Hải Quân`."""
+    named = chart.is_name(i - 1) and chart.in_class("surname", i - 1)
+    return named and chart.is_name(i + 1) and chart.in_class("given", i)
+
+
 def _is_level(chart: Chart, i: int, end: int) -> bool:
     """Whether `Bộ` means a level of bodies: `cơ quan ngang Bộ`, `Bộ, cơ quan ngang Bộ`."""
-    if chart.word(i - 1) in ("ngang", "cấp"):
+    if chart.word(i - 1) in ("ngang", "cấp") or (
+        chart.word(i) == "cơ" and chart.words[end : end + 2] == ["ban", "hành"]
+    ):
         return True
     return chart.word(end) == "," and chart.words[end + 1 : end + 4] == ["cơ", "quan", "ngang"]
 
@@ -694,6 +786,8 @@ def _is_counted(chart: Chart, i: int) -> bool:
 
 def _lists_fields(chart: Chart, i: int) -> bool:
     """Whether token `i` stands in a list of fields behind `các Bộ:` (Quốc phòng, Công an)."""
+    if not chart.at("field", i):
+        return False
     k = i - 1
     while k > i - 40 and (chart.word(k) in (",", ":", "và") or chart.word(k).isalpha()):
         if chart.word(k) in ("bộ", "sở") and chart.word(k - 1) == "các":

@@ -10,6 +10,7 @@ from annotate.prelabel.place import find_place, is_apostrophe, is_name_word
 from annotate.text import fold
 
 _LONGEST = 6
+_BEFORE_HOUSE = frozenset({"số", "tại", "ở", "nhà"})
 _ADDRESS = frozenset({"ông", "bà", "anh", "chị", "cô", "chú", "bác", "ngài", "cụ"})
 _PARTICLES = frozenset(
     {
@@ -38,13 +39,13 @@ VIETNAMESE = re.compile(
 )
 _WORD = r"[A-ZÀ-ÝĂĐĨŨƠƯẠ-Ỹ][\w'’]*(?:\.\s?[A-ZÀ-ÝĂĐĨŨƠƯẠ-Ỹ][\w'’]*)*"
 _NAMED = rf"{_WORD}(?:[ -]{_WORD}){{0,3}}"
-_BETWEEN = r"(?:\s?[-–]\s|,\s|\svà\s|;\s)"
+_BETWEEN = r"(?:\s?[-–]\s|(?<=\w)[-–](?=[A-ZĐ]\w+ [A-ZĐ])|,\s|\svà\s|;\s)"
 _BYLINE = re.compile(
     r"\s*(?P<lead>\(?(?:[Bb]ài|[Tt]in|[Ảả]nh|[Tt]in, ảnh|[Tt]in, bài|[Bb]ài, ảnh|[Bb]ài và ảnh"
     r"|[Tt]in và ảnh|[Tt]in ảnh|[Tt]hực hiện|[Tt]ác giả|PV|[Pp]hóng viên|[Tt]heo)\s?:?\s)?"
     rf"(?P<names>{_NAMED}(?:{_BETWEEN}{_NAMED}){{0,3}})"
     r"(?P<tail>\s*\([^()\n]{2,40}\)|\s?/\s?[\w.+ ]{2,20}"
-    r"|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*"
+    r"|\s(?:thực hiện|ghi|lược ghi|tổng hợp|dịch|biên dịch|lược dịch|thể hiện))?\)?\.?\s*\|?\s*"
 )
 _PART_OF_BYLINE = re.compile(rf"(?:^|(?<=\W))({_NAMED})(?={_BETWEEN}|$|\s*\(|\s?/|\s[a-zđ]|\)|\.)")
 _CREDIT = re.compile(
@@ -52,7 +53,7 @@ _CREDIT = re.compile(
     r"|[Nn]guồn|[Tt]hực hiện|[Vv]ideo|[Cc]lip|[Đđ]ồ họa|[Bb]iên dịch"
     r"|[Tt]ác giả|[Mm]inh họa|[Ảả]nh tư liệu|[Đđ]ã ký)(?: minh họa)?\)?\s?\Z"
 )
-_BEHIND_CREDIT = re.compile(r"[:/]\s?")
+_BEHIND_CREDIT = frozenset({":", "/"})
 _LONGEST_CREDIT = 24
 _CREDITED = re.compile(rf"({_NAMED})(?=\s?[-–/,.;)\n]|\s*$|\s?\()")
 _REPORTER = re.compile(rf"^({_NAMED})\s?\([\w.+/ -]{{2,20}}\)\s?[-–]", re.MULTILINE)
@@ -70,13 +71,15 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
         if candidate.label == "POSITION":
             end = candidate.end
             after_office.add(end)
+            if chart.word(end) == "phụ" and (name := _behind_charge(chart, end)):
+                after_office.add(name)
             if chart.word(end) == "(" and chart.word(end + 2) == ")":
                 after_office.add(end + 3)
             if chart.word(end) in ("tại", "ở"):
                 after_office.add(find_body(chart, end + 1)[0] or find_place(chart, end + 1))
     cues = {
         end
-        for i, end in chart.hits["honorific"].items()
+        for i, end in chart.hits("honorific")
         if i not in chart.inside_places and chart.place_end(i) <= end
     }
     listed: set[int] = set()
@@ -85,8 +88,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
     found: dict[int, Candidate] = {}
     for i, end in _uncle_ho(chart):
         found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
-    for i, end in chart.hits["known"].items():
-        if not _is_place_name(chart, i):
+    for i, end in chart.hits("known"):
+        if not _is_place_name(chart, i) and not _is_street(chart, i):
             found[i] = Candidate(i, end, "PERSON", "lexicon:person.known")
     reach = 0
     for i in chart.capital_numbers:
@@ -104,6 +107,8 @@ def find_persons(chart: Chart, taken: list[Candidate]) -> list[Candidate]:
             end, rule = _full_name(chart, i, inside)
         if not end and not chart.in_class("surname", i):
             end, rule = _before_office(chart, i, inside, offices)
+        if not end and chart.in_class("given.foreign", i):
+            end, rule = _foreign(chart, i, inside)
         if not end and i in pairs and (chart.in_class("given", i) or chart.in_class("surname", i)):
             end, rule = i + 1, "person.listed"
         if not end and i in listed:
@@ -127,14 +132,12 @@ def _name_end(chart: Chart, i: int, inside: set[int]) -> int:
     """Token number after the run of name words at `i`: spaces, hyphens inside foreign names,
     initials with a full stop; never over a title, a body or a line break."""
     j = i
-    titles, honorifics = chart.hits["title"], chart.hits["honorific"]
+    titles, honorifics = chart.sizes["title"], chart.sizes["honorific"]
     while j < i + _LONGEST + 2:
         if j > i and j in inside:
             break
         if chart.is_name(j):
-            if j > i and (
-                titles.get(j, 0) > j + 1 or (j in honorifics and chart.word(j) in ("ông", "bà"))
-            ):
+            if j > i and (titles[j] > 1 or (honorifics[j] and chart.word(j) in ("ông", "bà"))):
                 break
             j += 1
         elif j > i and (joint := _joint(chart, j)):
@@ -151,10 +154,18 @@ def _joint(chart: Chart, j: int) -> int:
     if word == "-" and chart.is_joined(j) and chart.is_joined(j + 1):
         if chart.at("title", j + 1) > j + 2 or chart.at("title.rank", j + 1):
             return 0
+        if chart.is_capital(j + 1) and chart.is_name(j - 2) and _are_vietnamese(chart, j):
+            return 0
         return 2 if chart.word(j + 1).isalpha() else 0
     if is_apostrophe(chart, j) or (word in _PARTICLES and is_name_word(chart, j + 1)):
         return 2
     return int(word == "." and is_name_word(chart, j + 1) and _is_initial(chart, j))
+
+
+def _are_vietnamese(chart: Chart, hyphen: int) -> bool:
+    """Whether a hyphen stands between Vietnamese names, so that it parts two persons."""
+    near = (hyphen - 2, hyphen - 1, hyphen + 1)
+    return all(VIETNAMESE.fullmatch(chart.word(k)) for k in near)
 
 
 def _is_initial(chart: Chart, stop: int) -> bool:
@@ -163,9 +174,19 @@ def _is_initial(chart: Chart, stop: int) -> bool:
     return size == 1 or (size == 2 and chart.is_joined(stop + 1))
 
 
+def _behind_charge(chart: Chart, i: int) -> int:
+    """Token number of the first capital behind `phụ trách` and what an office is in charge of
+    (`Phó Thủ tướng phụ trách an ninh | Somchai Vong`); 0 for none within six words."""
+    k = i + 2
+    while k < i + 8 and chart.word(k).isalpha() and not chart.is_capital(k):
+        k += 1
+    fits = chart.word(i + 1) == "trách" and i + 2 < k and chart.is_name(k) and chart.is_name(k + 1)
+    return k if fits and not chart.place_end(k) and not find_body(chart, k)[0] else 0
+
+
 def _uncle_ho(chart: Chart) -> list[tuple[int, int]]:
     """The name in `Hồ Chủ tịch`, where the title stands behind it."""
-    titles = (i for i, end in chart.hits["title"].items() if chart.words[i:end] == ["chủ", "tịch"])
+    titles = (i for i, end in chart.hits("title") if chart.words[i:end] == ["chủ", "tịch"])
     return [(i - 1, i) for i in titles if chart.word(i - 1) == "hồ" and chart.is_name(i - 1)]
 
 
@@ -173,7 +194,7 @@ def _is_place_name(chart: Chart, i: int) -> bool:
     """Whether the words before token `i` make a name into that of a place, prize or body."""
     if i > 2 and chart.words[i - 2 : i] == ["chủ", "tịch"]:
         i -= 2
-    if chart.in_class("not-name", i - 1):
+    if chart.in_class("not-name", i - 1) or chart.words[max(0, i - 4) : i - 2] == ["tượng", "đài"]:
         return True
     for size in (2, 3):
         if i >= size and " ".join(chart.words[i - size : i]) in chart.lexicon.words["not-name"]:
@@ -203,6 +224,8 @@ def _after_office(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
 
 
 def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
+    if chart.words[max(0, i - 4) : i - 2] == ["tượng", "đài"]:
+        return 0, ""
     if chart.at("title", i) or (chart.at("title.prefix", i) and not chart.in_class("surname", i)):
         return 0, ""
     if chart.at("honorific", i):
@@ -227,6 +250,11 @@ def _after_cue(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     ):
         return 0, ""
     return end, "person.cue"
+
+
+def _is_street(chart: Chart, i: int) -> bool:
+    """Whether the name at token `i` stands behind the number of a house: `số 46 Trần Phú`."""
+    return chart.word(i - 1).isdigit() and chart.word(i - 2) in _BEFORE_HOUSE
 
 
 def _is_shouted_name(chart: Chart, i: int, end: int) -> bool:
@@ -291,6 +319,22 @@ def _listed(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     return end, "person.listed"
 
 
+def _foreign(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
+    """A given name of other countries with one to three words that are no Vietnamese syllables."""
+    end = _name_end(chart, i, inside)
+    if not 2 <= end - i <= 4 or chart.place_end(i) or find_body(chart, i)[0]:
+        return 0, ""
+    if is_name_word(chart, i - 1) and not chart.opens_sentence(i - 1):
+        return 0, ""
+    if (
+        VIETNAMESE.fullmatch(chart.word(end - 1))
+        or chart.place_end(end - 1)
+        or _is_place_name(chart, i)
+    ):
+        return 0, ""
+    return end, "person.foreign"
+
+
 def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     """A family name with one to four names behind it, not the name of a place."""
     end = _name_end(chart, i, inside)
@@ -305,6 +349,10 @@ def _full_name(chart: Chart, i: int, inside: set[int]) -> tuple[int, str]:
     ):
         return 0, ""
     place = chart.place_end(i)
+    if size == 3 and place == i + 2 and (chart.at("province", i) or chart.at("city", i)):
+        return 0, ""
+    if chart.word(i - 1).isdigit() and chart.word(i - 2) in ("số", "-"):
+        return 0, ""
     if chart.place_end(i + 1) >= end and size > 2 and chart.opens_sentence(i):
         return (0, "") if chart.word(i - 1) != ":" else (end, "person.full")
     if place >= end or chart.at("field", i) >= end:
@@ -356,11 +404,13 @@ def _bylines(chart: Chart, found: dict[int, Candidate], inside: set[int]) -> lis
     for match in _REPORTER.finditer(text):
         if _is_pen_name(match.group(1)):
             take(match.start(1), match.end(1), "person.byline")
-    for mark in _BEHIND_CREDIT.finditer(text):
-        if not _CREDIT.search(text, max(0, mark.start() - _LONGEST_CREDIT), mark.start()):
+    for k in chart.where(_BEHIND_CREDIT):
+        at = chart.starts[k]
+        if not _CREDIT.search(text, max(0, at - _LONGEST_CREDIT), at):
             continue
-        agency = _AGENCY.match(text, mark.end())
-        at = agency.end() if agency else mark.end()
+        at += 2 if text[at + 1 : at + 2].isspace() else 1
+        agency = _AGENCY.match(text, at)
+        at = agency.end() if agency else at
         while name := _CREDITED.match(text, at):
             if not name.group(1).isupper() or " " in name.group(1) or "." in name.group(1):
                 take(name.start(1), name.end(1), "person.credit")
@@ -377,8 +427,9 @@ def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
     if not match or fold(match["names"].split()[0]) in load_lexicon().words["byline.not-name"]:
         return []
     parts = [
-        part.span(1)
+        piece
         for part in _PART_OF_BYLINE.finditer(line, match.start("names"), match.end("names"))
+        for piece in _split_names(line, *part.span(1))
     ]
     named = bool(match["tail"] or match["lead"])
     if not (late or named or all(_is_pen_name(line[start:end]) for start, end in parts)):
@@ -389,6 +440,14 @@ def _read_byline(line: str, late: bool) -> list[tuple[int, int]]:
         if len(words) < 2 and "." not in line[start:end]:
             return []
     return parts
+
+
+def _split_names(line: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Start and end of two names with only a hyphen between them, or of the one name."""
+    hyphen = line.find("-", start, end)
+    if hyphen > 0 and _is_pen_name(line[start:hyphen]) and _is_pen_name(line[hyphen + 1 : end]):
+        return [(start, hyphen), (hyphen + 1, end)]
+    return [(start, end)]
 
 
 def _is_pen_name(name: str) -> bool:
@@ -417,7 +476,11 @@ def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[
             continue
         for words in sorted(names[word], key=len, reverse=True):
             end = i + len(words)
-            if tuple(chart.words[i:end]) != words or any(k in taken for k in range(i, end)):
+            if (
+                _is_place_name(chart, i)
+                or tuple(chart.words[i:end]) != words
+                or any(k in taken for k in range(i, end))
+            ):
                 continue
             start = i
             if chart.word(i - 1) == "." and chart.is_joined(i) and _is_initial(chart, i - 1):

@@ -6,6 +6,8 @@ from annotate.prelabel.chart import Chart
 
 _LEVEL_NUMBER = re.compile(r"\d{1,2}|[ivx]{1,4}")
 _LONGEST_PLACE = 4
+_ENDS_UNIT = frozenset({",", ".", ";", ")", "\n", ""})
+_FORMS_OF_STATE = frozenset({"cộng", "vương", "liên", "hợp", "đại"})
 _ADDRESSES = frozenset({"ông", "gs", "pgs", "ts", "ths", "bs", "ks", "ls"})
 
 
@@ -47,8 +49,13 @@ def _begins_other(chart: Chart, i: int) -> bool:
         or chart.at("title.rank", i) > i
         or chart.at("honorific", i) > i + (chart.word(i) not in _ADDRESSES)
         or chart.at("body", i) > i + 1
-        or chart.at("head.place", i) > i
+        or (chart.at("head.place", i) > i and not _is_given(chart, i))
     )
+
+
+def _is_given(chart: Chart, i: int) -> bool:
+    """Whether two given names stand at `i` that are also a body in other capitals: Hải Quân."""
+    return chart.in_class("given", i) and chart.is_name(i + 1) and chart.in_class("given", i + 1)
 
 
 def find_unit(chart: Chart, i: int) -> int:
@@ -82,8 +89,21 @@ def _name_of_unit(chart: Chart, i: int, at: int) -> int:
     if chart.word(i) == "tỉnh":
         return chart.place_end(at)
     if chart.word(i) == "nước":
-        return chart.at("country", at)
+        return chart.at("country", at) or state_name(chart, at)
     return proper_place(chart, at)
+
+
+def state_name(chart: Chart, i: int) -> int:
+    """Token number after the full name of a state that no lexicon holds, from its form to its
+    country (`Cộng hòa Dân chủ Nhân dân Lào`); 0 for none."""
+    if chart.word(i) not in _FORMS_OF_STATE or not chart.is_capital(i):
+        return 0
+    for k in range(i + 2, i + 9):
+        if country := chart.at("country", k):
+            return country
+        if not chart.word(k).isalpha():
+            return 0
+    return 0
 
 
 def proper_place(chart: Chart, at: int) -> int:
@@ -107,6 +127,8 @@ def named_place(chart: Chart, i: int) -> int:
     """Token number after the name of a place at token `i`, known or not; 0 for none."""
     known = chart.place_end(i)
     run = run_end(chart, i, _LONGEST_PLACE + 4)
+    if known == i + 2 and run == i + 3 and chart.in_class("surname", i):
+        return 0
     if known and run == known + 1 and not chart.in_class("surname", known):
         return run
     if known:
@@ -121,7 +143,10 @@ def named_place(chart: Chart, i: int) -> int:
 
 def _has_number(chart: Chart, i: int) -> int:
     """1 where token `i` is the number of a divided unit (`xã Sơn Kim 2`)."""
-    return int(chart.word(i) in ("1", "2", "3", "i", "ii", "iii") and not chart.is_joined(i + 1))
+    number = chart.word(i)
+    if number in ("1", "2", "3", "i", "ii", "iii"):
+        return int(not chart.is_joined(i + 1))
+    return int(len(number) == 1 and number.isdigit() and chart.word(i + 1) in _ENDS_UNIT)
 
 
 def cut_before_person(chart: Chart, i: int, end: int) -> int:

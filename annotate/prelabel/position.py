@@ -39,6 +39,10 @@ _COMMITTEES = frozenset(
         "đảng bộ",
     }
 )
+_OPEN_BODIES = frozenset({"thường vụ", "đoàn", "chi bộ", "chi đoàn"})
+_BEFORE_ACTING = frozenset(
+    {",", "là", "làm", "giữ", "chức", "vụ", "danh", "ông", "bà", "và", "chí"}
+)
 _MISSIONS = frozenset(
     {"kiểm tra", "giám sát", "thanh tra", "công tác", "kiểm toán", "đàm phán", "khảo sát"}
 )
@@ -51,13 +55,22 @@ _KINDS = folded_words(
 )
 
 
+def _standing(chart: Chart, i: int) -> Candidate | None:
+    """`Thường trực Ban Bí thư` where a person holds it: in a list of offices or before a name."""
+    body, rule = find_body(chart, i + 2)
+    if chart.word(i - 1) != "," and not (chart.is_name(body) and chart.in_class("surname", body)):
+        return None
+    inner = Candidate(i + 2, body, "ORG", f"rule:{rule}")
+    return Candidate(i, body, "POSITION", "rule:position.title", (inner,))
+
+
 def _abbreviated(chart: Chart, i: int) -> Candidate | None:
     """`CT`, `PCT UBND tỉnh` in lists of receivers."""
     end = chart.at("title.acronym", i)
     if (
         not end
         or chart.is_joined(i)
-        or not (chart.word(i - 1) in ",;:-(các" or chart.word(i - 1) == "và")
+        or not (chart.word(i - 1) in ",;:-(các.\n" or chart.word(i - 1) in ("và", "chí"))
     ):
         return None
     body, rule = find_body(chart, end)
@@ -109,10 +122,15 @@ def _seated(chart: Chart, i: int) -> Candidate | None:
 def _shared(chart: Chart, i: int) -> Candidate | None:
     """A title that shares its last word with the body: `Phó Trưởng ban Tuyên giáo Trung ương`."""
     end = chart.at("title.prefix", i)
+    if chart.word(i) == "quyền" and chart.word(i - 1) in ("ủy", "thẩm", "chính", "có"):
+        return None
     if chart.word(end) == "ban" == chart.word(end + 1):
         return None
     if not end or (
-        chart.word(end - 1) == "trưởng" and end == i + 1 and chart.word(i - 1) in _SUFFIXED
+        chart.word(end - 1) == "trưởng"
+        and end == i + 1
+        and chart.word(i - 1) in _SUFFIXED
+        and not (chart.is_capital(i) and chart.word(i - 2) == "chức")
     ):
         return None
     best: Candidate | None = None
@@ -127,6 +145,8 @@ def _shared(chart: Chart, i: int) -> Candidate | None:
             continue
         first = chart.word(at)
         if word == "phó" and first not in ("ban", "văn", "phòng", "đoàn", "trưởng", "công"):
+            continue
+        if chart.word(end - 2) == "thủ" and first != "cơ":
             continue
         if word == "tổng" and first not in ("thanh", "kiểm"):
             continue
@@ -159,6 +179,8 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     title = chart.at("title", i)
     if not title or (not chart.is_capital(i) and is_compound(chart, i)):
         return None
+    if chart.word(i) == "vụ" and chart.word(i - 1) == "chức" and not chart.is_capital(i):
+        return None
     name = " ".join(chart.words[i:title])
     if name == "quốc vương" and chart.in_class("surname", i - 1) and chart.is_capital(i - 1):
         return None
@@ -167,9 +189,12 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     if chart.word(i - 1) == "phủ" and chart.word(i - 2) != "chính":
         return None
     if chart.word(i - 1) in _PLACE_NAMES_BEFORE or (
-        chart.word(i - 1) == "đoàn" and name == "chủ tịch"
+        chart.word(i - 1) == "đoàn" and name in ("chủ tịch", "chủ tọa")
     ):
         return None
+    if name.endswith(" phụ trách") and chart.word(title).isalpha() and not chart.is_capital(title):
+        title -= 2
+        name = name.removesuffix(" phụ trách")
     at = title
     while modifier := chart.at("title.modifier", at):
         if chart.word(at) == "phụ" and not chart.is_capital(at):
@@ -185,8 +210,14 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
         return Candidate(i, end, "POSITION", "rule:position.mission", inners)
     end = at
     body, rule = find_body(chart, at)
-    if name.endswith("thường vụ") and title == at and (whole := find_body(chart, at - 2))[0] > at:
-        at, (body, rule) = at - 2, whole
+    if name.endswith("phái viên") and chart.word(at) in ("ttxvn", "vov", "vtv"):
+        return None
+    for size in (1, 2):
+        if title != at or " ".join(chart.words[at - size : at]) not in _OPEN_BODIES:
+            continue
+        whole = find_body(chart, at - size)
+        if whole[0] > at and whole[0] >= body:
+            at, (body, rule) = at - size, whole
     if body and rule == "org.alone" and not chart.is_capital(at):
         body = 0
     if body and rule == "org.centre" and not name.endswith("viên"):
@@ -214,9 +245,10 @@ def _titled(chart: Chart, i: int) -> Candidate | None:
     elif name not in _NOT_PLACED and (place := _bound(chart, at)):
         end = place
     end, inners = _posting(chart, name, end, inners)
-    if not _fits(chart, i, title, end, name):
+    acting = chart.word(i - 1) == "quyền" and chart.word(i - 2) in _BEFORE_ACTING
+    if not acting and not _fits(chart, i, title, end, name):
         return None
-    return Candidate(i, end, "POSITION", "rule:position.title", inners)
+    return Candidate(i - acting, end, "POSITION", "rule:position.title", inners)
 
 
 def _served(chart: Chart, at: int) -> Candidate | None:
@@ -271,7 +303,8 @@ def _fits(chart: Chart, i: int, title: int, end: int, name: str) -> bool:
     if chart.is_capital(i) or any(chart.is_capital(k) for k in range(title, end)):
         return True
     before = chart.word(i - 1)
-    if chart.word(title) == "các" or before == "lượng" or _is_plural(chart, i):
+    some = before == "số" and chart.word(i - 2) == "một"
+    if chart.word(title) == "các" or before == "lượng" or some or _is_plural(chart, i):
         return False
     if before == "," and _follows_person(chart, i - 1):
         return True
@@ -325,6 +358,7 @@ _READERS: tuple[tuple[Callable[[Chart, int], Candidate | None], tuple[str, ...]]
     (_ranked, ("title.rank",)),
     (_seated, ("title.seat",)),
     (_plural, ("title", "title.prefix")),
+    (_standing, ("title.standing",)),
 )
 """What reads an office, with the classes of which an entry must begin it."""
 

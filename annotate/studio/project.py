@@ -13,6 +13,8 @@ from annotate.studio.task import LABELS_NAME, MODEL_VERSION, TEXT_NAME
 SHORTEST_TITLE, LONGEST_TITLE = 3, 50
 """Characters that Label Studio allows in a project's title."""
 
+_IN_ORDER, _UNSURE_FIRST = "Sequential sampling", "Uncertainty sampling"
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -39,15 +41,18 @@ def find_project(connection: Connection, title: str) -> Project | None:
 def ensure_project(
     connection: Connection,
     title: str,
-    per_task: int = 1,
+    per_task: int | None = None,
     instruction: str | None = None,
     model_version: str = MODEL_VERSION,
+    unsure_first: bool | None = None,
 ) -> Project:
     """The project with exactly this title, made or brought up to date.
 
-    `per_task` is how many annotators each task wants (Label Studio's `maximum_annotations`).
-    `instruction` is HTML that annotators can open beside the task; by default a summary of
-    the scheme.
+    `per_task` is how many annotators each task wants (Label Studio's `maximum_annotations`);
+    `unsure_first` whether tasks with low scores of their pre-labels come first, not the order
+    in which they were pushed. None leaves a project as it is; a new one wants one annotator a
+    task, in order. `instruction` is HTML that annotators can open beside the task; by default a
+    summary of the scheme.
 
     Raises ServiceError where the title does not fit, several projects have it, or the project
     is another kind of project, which is left as it is.
@@ -58,32 +63,35 @@ def ensure_project(
             f"project {title!r}: a title of {SHORTEST_TITLE} to {LONGEST_TITLE} characters was "
             f"wanted, found {len(title)}"
         )
-    if per_task < 1:
+    if per_task is not None and per_task < 1:
         raise ServiceError(f"project {title!r}: {per_task} annotators a task; wanted 1 or more")
     wanted: dict[str, Any] = {
         "label_config": labelling_configuration(),
         "expert_instruction": instruction or default_instruction(),
         "description": f"Vietnamese political entities, annotation scheme {SCHEME_VERSION} (vipol)",
-        "maximum_annotations": per_task,
         "model_version": model_version,
         "show_instruction": True,
         "show_skip_button": True,
         "enable_empty_annotation": True,
-        "sampling": "Sequential sampling",
     }
+    if per_task is not None:
+        wanted["maximum_annotations"] = per_task
+    if unsure_first is not None:
+        wanted["sampling"] = _UNSURE_FIRST if unsure_first else _IN_ORDER
     found = _same_title(connection, title)
     if found is None:
+        at_first: dict[str, Any] = {"maximum_annotations": 1, "sampling": _IN_ORDER}
         with connection.asking(f"to make the project {title!r}"):
             made = connection.client.projects.create(
-                title=title, **wanted, request_options=write_once(120)
+                title=title, **at_first | wanted, request_options=write_once()
             )
-        return _project(connection, made)
+        return _first_of(connection, _project(connection, made))
     _require_our_kind(connection, found)
     del wanted["model_version"]  # refused before there are such predictions; a push sets it
     outdated = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if outdated:
         with connection.asking(f"to bring the project {title!r} up to date"):
-            connection.client.projects.update(found.id, **outdated, request_options=write_once(120))
+            connection.client.projects.update(found.id, **outdated, request_options=write_once())
     return _project(connection, found)
 
 
@@ -94,16 +102,32 @@ def show_prelabels(connection: Connection, project: Project, model_version: str)
         now = connection.client.projects.get(project.id)
         if now.model_version != model_version:
             connection.client.projects.update(
-                project.id, model_version=model_version, request_options=write_once(120)
+                project.id, model_version=model_version, request_options=write_once()
             )
     return now.task_number or 0
 
 
-def _same_title(connection: Connection, title: str) -> Any:
+def _first_of(connection: Connection, made: Project) -> Project:
+    """The project just made; where another push made one of this title at the same time, the
+    older, and the younger goes, which is empty yet."""
+    found = _all_of_title(connection, made.title)
+    oldest = min(found, key=lambda project: project.id, default=None)
+    if oldest is None or oldest.id >= made.id:
+        return made
+    with connection.asking(f"to remove the second project {made.title!r}"):
+        connection.client.projects.delete(made.id, request_options=write_once())
+    return _project(connection, oldest)
+
+
+def _all_of_title(connection: Connection, title: str) -> list[Any]:
     with connection.asking(f"to find the project {title!r}"):
         # The server's own filter also finds titles that merely contain this one.
         similar: Iterable[Any] = connection.client.projects.list(title=title)
-        found = [project for project in similar if project.title == title]
+        return [project for project in similar if project.title == title]
+
+
+def _same_title(connection: Connection, title: str) -> Any:
+    found = _all_of_title(connection, title)
     if len(found) > 1:
         ids = ", ".join(str(project.id) for project in found)
         raise ServiceError(

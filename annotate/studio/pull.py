@@ -6,7 +6,7 @@ its task's address and its annotator.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,9 @@ from annotate.studio.connection import Connection
 from annotate.studio.project import Project
 from annotate.studio.task import (
     TEXT_NAME,
+    Fates,
     ReadRegions,
+    SpanKey,
     compare_regions,
     hash_text,
     regions_to_spans,
@@ -75,8 +77,10 @@ def pull_annotations(
 
     `meta` is the pushed document's, and: annotator (email), guideline_version (of the scheme
     when pushed), skipped, lead_time (seconds), created_at, updated_at, annotation_id, task_id,
-    task_url, prelabels (how many were kept, changed, deleted, and how many spans were added).
-    A skipped task gives a Document without spans with `skipped` true.
+    task_url, prelabels (which were `kept`, `changed` and `deleted`, and what was `added`: each a
+    list of places with their label, `[start, end, label]`; a change is a pair of them).
+    A skipped task gives a Document without spans with `skipped` true, and says of no pre-label
+    what became of it.
 
     With `mend`, what has one right mending only is mended and reported: white space, commas,
     semicolons and colons at the edge of a span go, and a span that stands twice stays once.
@@ -118,17 +122,17 @@ def pull_annotations(
                 report.documents += 1
                 report.skipped += bool(annotation["was_cancelled"])
                 documents.append(document)
+    documents.sort(key=lambda document: (document.meta["task_id"], document.meta["annotation_id"]))
     return documents, report
 
 
-def _export(connection: Connection, project: Project) -> list[dict[str, Any]]:
+def _export(connection: Connection, project: Project) -> Iterator[dict[str, Any]]:
     """Tasks with at least one annotation, in the form of Label Studio's own JSON export."""
-    exported: list[dict[str, Any]] = connection.read(
+    return connection.stream(
         f"/api/projects/{project.id}/export",
         {"exportType": "JSON", "download_all_tasks": "false"},
         f"to export the annotations of {project.title!r}",
     )
-    return exported
 
 
 def _emails(connection: Connection) -> dict[int, str]:
@@ -162,13 +166,14 @@ def _meta(
     annotator: str,
     url: str,
 ) -> dict[str, Any]:
+    skipped = bool(annotation["was_cancelled"])
     # The export holds the pre-labels that this annotator was shown, as they were then.
-    shown = annotation.get("prediction") or {}
-    fates = compare_regions(shown.get("result") or [], read)
+    shown = (annotation.get("prediction") or {}).get("result") or []
+    fates = Fates() if skipped else compare_regions(shown, read)
     return {
         "annotator": annotator,
         "guideline_version": (task.get("meta") or {}).get("scheme"),
-        "skipped": bool(annotation["was_cancelled"]),
+        "skipped": skipped,
         "lead_time": annotation["lead_time"],
         "created_at": annotation["created_at"],
         "updated_at": annotation["updated_at"],
@@ -176,10 +181,10 @@ def _meta(
         "task_id": task["id"],
         "task_url": url,
         "prelabels": {
-            "kept": fates.kept,
-            "changed": fates.changed,
-            "deleted": fates.deleted,
-            "added": fates.added,
+            "kept": [list(key) for key in fates.kept],
+            "changed": [[list(old), list(new)] for old, new in fates.changed],
+            "deleted": [list(key) for key in fates.deleted],
+            "added": [list(key) for key in fates.added],
         },
     }
 
@@ -188,42 +193,47 @@ def _read_annotation(
     origin: Document, meta: dict[str, Any], read: ReadRegions, mend: bool
 ) -> tuple[Document | None, list[str]]:
     """The Document of one annotation (None where it is not legal) and what is wrong with it."""
-    document = Document(origin.id, origin.text, (), origin.meta | meta)
+    meta = origin.meta | meta
     if meta["skipped"]:
-        return document, []
+        return Document(origin.id, origin.text, (), meta), []
     blocking = list(read.problems)
     remarks: list[str] = []
     if mend:
         remarks += [f"{_place(span)} stands twice; mended: once" for span in read.twice]
     else:
         blocking += [f"{_place(span)} stands twice; delete one" for span in read.twice]
-    spans: list[Span] = []
+    text = origin.text
+    spans: dict[SpanKey, Span] = {}
     for span in read.spans:
-        inside = 0 <= span.start < span.end <= len(origin.text)
-        if inside and shows_other_text(origin.text, span, read.regions[span.key]):
-            blocking.append(f"{_place(span)} was drawn over another text than the one pushed")
-        if inside and mend:
-            trimmed = _trim(origin.text, span)
-            if trimmed is not None and trimmed != span:
+        key = span.key
+        if 0 <= span.start < span.end <= len(text):
+            if shows_other_text(text, span, read.regions[key]):
+                blocking.append(f"{_place(span)} was drawn over another text than the one pushed")
+            problem = find_edge_problem(text, span)
+            if problem and mend and (trimmed := _trim(text, span)) != span:
                 remarks.append(f"{_place(span)}: edges mended to {trimmed.start}-{trimmed.end}")
-                span = trimmed
-        if inside and (problem := find_edge_problem(origin.text, span)):
-            remarks.append(f"{_place(span)} {problem}")
-        spans.append(Span(span.start, span.end, span.label))
-    blocking += _find_all_illegal(origin.text, spans)
+                if trimmed.key in read.regions or trimmed.key in spans:
+                    remarks.append(f"{_place(trimmed)} stands twice; mended: once")
+                    continue
+                key, span = trimmed.key, trimmed
+                problem = find_edge_problem(text, span)
+            if problem:
+                remarks.append(f"{_place(span)} {problem}")
+        spans[key] = span if span.score is None else Span(*key)
+    ordered = sort_spans(spans.values())
+    blocking += _find_all_illegal(text, ordered)
     if blocking:
         return None, blocking + remarks
-    return document.with_spans(spans), remarks
+    return Document(origin.id, text, ordered, meta), remarks
 
 
-def _find_all_illegal(text: str, spans: list[Span]) -> list[str]:
+def _find_all_illegal(text: str, spans: Sequence[Span]) -> list[str]:
     """What the scheme does not allow: each span taken out once it is named, to find the next."""
-    remaining = list(sort_spans(spans))
     reasons: list[str] = []
-    while illegal := find_illegal(text, remaining):
+    while illegal := find_illegal(text, spans):
         span, reason = illegal
         reasons.append(f"{_place(span)} {reason}")
-        remaining.remove(span)
+        spans = [other for other in spans if other is not span]
     return reasons
 
 
@@ -232,15 +242,15 @@ def _place(span: Span) -> str:
     return f"{label} {span.start}-{span.end}"
 
 
-def _trim(text: str, span: Span) -> Span | None:
-    """The span without white space, commas, semicolons and colons at its edges; None if nothing
-    is left. A final full stop may belong to an abbreviation and stays."""
+def _trim(text: str, span: Span) -> Span:
+    """The span without white space, commas, semicolons and colons at its edges; the span itself
+    if nothing would be left. A final full stop may belong to an abbreviation and stays."""
     start, end = span.start, span.end
     while start < end and (text[start].isspace() or text[start] in EDGE_PUNCTUATION):
         start += 1
     while start < end and (text[end - 1].isspace() or text[end - 1] in EDGE_PUNCTUATION - {"."}):
         end -= 1
-    return Span(start, end, span.label, span.source, span.score) if start < end else None
+    return Span(start, end, span.label) if start < end else span
 
 
 def require_whole(report: PullReport) -> None:

@@ -75,9 +75,9 @@ def push_documents(
     has worked on; on others changed pre-labels are `kept` out and a changed text is `refused`.
     Documents of the project that are not pushed are left alone.
 
-    Raises DataError, before anything is sent, for two documents of one id and for spans that
-    text or scheme do not allow; ServiceError for a failure under way: what was sent stays, and
-    the same push run again finishes.
+    Raises DataError, before anything is sent, for two documents of one id, for spans that
+    text or scheme do not allow, labels of another scheme and scores outside 0 to 1;
+    ServiceError for a failure under way: what was sent stays, and the same push run again finishes.
     """
     wanted = _checked(documents)
     report = PushReport()
@@ -110,6 +110,17 @@ def _checked(documents: Iterable[Document]) -> dict[str, Document]:
         if document.id in wanted:
             raise DataError(f"{where}: this id comes twice; ids must be unique to be pushed")
         check_document(document, where)
+        if document.foreign:
+            raise DataError(
+                f"{where}: its labels are another scheme's ({', '.join(document.foreign.labels)}); "
+                "only documents of this project's scheme can be annotated"
+            )
+        for span in document.spans:
+            if span.score is not None and not 0 <= span.score <= 1:
+                raise DataError(
+                    f"{where}: entity {span.start}-{span.end} has the score {span.score}; "
+                    "wanted 0 to 1"
+                )
         wanted[document.id] = document
     return wanted
 
@@ -208,7 +219,7 @@ def _leave(
     if stored.meta != meta:
         with connection.asking(f"to update task {stored.id}"):
             connection.client.tasks.update(
-                str(stored.id), meta=meta, data=task["data"], request_options=write_once(120)
+                str(stored.id), meta=meta, data=task["data"], request_options=write_once()
             )
         report.updated += 1
     elif same_prelabels:
@@ -238,7 +249,7 @@ def _replace(
                     str(stored.id),
                     data=task["data"],
                     meta=task["meta"],
-                    request_options=write_once(120),
+                    request_options=write_once(),
                 )
     request = [
         {"task": stored.id, **prediction}

@@ -128,7 +128,7 @@ def list_predictions(
     found: dict[int, list[PredictionKey]] = {task: [] for task in wanted}
     if not wanted:
         return found
-    stored = connection.read(
+    stored = connection.stream(
         "/api/predictions/",
         {"project": project.id},
         f"to read the pre-labels of {project.title!r}",

@@ -25,7 +25,7 @@ def submit_annotation(
             result=spans_to_regions(text, spans),
             lead_time=lead_time,
             was_cancelled=False,
-            request_options=write_once(120),
+            request_options=write_once(),
         )
     return int(made.id)
 
@@ -52,6 +52,6 @@ def skip_task(connection: Connection, task: int, lead_time: float | None = None)
             result=[],
             lead_time=lead_time,
             was_cancelled=True,
-            request_options=write_once(120),
+            request_options=write_once(),
         )
     return int(made.id)

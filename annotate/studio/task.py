@@ -123,10 +123,13 @@ def regions_to_spans(regions: Sequence[Region]) -> ReadRegions:
     twice: list[Span] = []
     problems: list[str] = []
     for region in regions:
-        span = _region_to_span(region)
-        if isinstance(span, str):
-            problems.append(span)
-        elif (key := span.key) in read:
+        key = _region_to_key(region)
+        if isinstance(key, str):
+            problems.append(key)
+            continue
+        score = region.get("score")
+        span = Span(*key, score=score if isinstance(score, int | float) else None)
+        if key in read:
             twice.append(span)
         else:
             read[key] = region
@@ -134,7 +137,8 @@ def regions_to_spans(regions: Sequence[Region]) -> ReadRegions:
     return ReadRegions(sort_spans(spans), read, tuple(twice), tuple(problems))
 
 
-def _region_to_span(region: Region) -> Span | str:
+def _region_to_key(region: Region) -> SpanKey | str:
+    """Place and label of a region, or why it has none."""
     value = region.get("value")
     if region.get("type") != "labels" or not isinstance(value, dict):
         return f"a {region.get('type')!r} was drawn; only labelled places were wanted"
@@ -143,8 +147,7 @@ def _region_to_span(region: Region) -> Span | str:
         return f"a region at {start}-{end} has no whole offsets"
     if not isinstance(labels, list) or len(labels) != 1 or not isinstance(labels[0], str):
         return f"the region {start}-{end} has the labels {labels}; exactly one was wanted"
-    score = region.get("score")
-    return Span(start, end, labels[0], score=score if isinstance(score, int | float) else None)
+    return (start, end, labels[0])
 
 
 _WHITE_SPACE = re.compile(r"(?:\s|\\n|\\r|\\t)+")
@@ -165,12 +168,15 @@ def shows_other_text(text: str, span: Span, region: Region) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Fates:
-    """What an annotator did to the pre-labels: counts of spans."""
+    """What an annotator did to the pre-labels, each by place and label, in their order.
 
-    kept: int
-    changed: int
-    deleted: int
-    added: int
+    changed: the pre-label, and what it was made into. added: by place.
+    """
+
+    kept: tuple[SpanKey, ...] = ()
+    changed: tuple[tuple[SpanKey, SpanKey], ...] = ()
+    deleted: tuple[SpanKey, ...] = ()
+    added: tuple[SpanKey, ...] = ()
 
 
 def compare_regions(before: Sequence[Region], after: ReadRegions) -> Fates:
@@ -179,9 +185,24 @@ def compare_regions(before: Sequence[Region], after: ReadRegions) -> Fates:
     Same place and label is kept, whichever region says it; then the same region with another
     place or label is changed; the rest is deleted or added.
     """
-    old = {key: region.get("id") for key, region in regions_to_spans(before).regions.items()}
-    new = {key: region.get("id") for key, region in after.regions.items()}
-    kept = old.keys() & new.keys()
-    moved = {old[key] for key in old.keys() - kept} & {new[key] for key in new.keys() - kept}
-    changed = len(moved - {None})
-    return Fates(len(kept), changed, len(old) - len(kept) - changed, len(new) - len(kept) - changed)
+    new = after.regions
+    old: dict[SpanKey, Region] = {}
+    for region in before:
+        key = _region_to_key(region)
+        if not isinstance(key, str):
+            old[key] = region
+    kept = tuple(key for key in old if key in new)
+    added = [span.key for span in after.spans if span.key not in old]
+    by_region = {new[key]["id"]: key for key in added if new[key].get("id")}
+    changed: list[tuple[SpanKey, SpanKey]] = []
+    deleted: list[SpanKey] = []
+    for key, region in old.items():
+        if key in new:
+            continue
+        moved = by_region.pop(region.get("id"), None)
+        if moved is None:
+            deleted.append(key)
+        else:
+            changed.append((key, moved))
+            added.remove(moved)
+    return Fates(kept, tuple(changed), tuple(deleted), tuple(added))
