@@ -1013,14 +1013,17 @@ def load_validation(sources: list[str], named: list[str] | None) -> list[Documen
 
 
 def train_model(
-    train: Callable[..., Any],
+    kind: str,
     sources: list[str],
     validation: list[str] | None,
     output: Path,
     unlabelled: list[str] | None = None,
     **how: Any,
 ) -> None:
-    """Load the data, train with a progress bar, and say what came of it."""
+    """Load the data, train with `train_KIND` of baselines/KIND.py and a progress bar, and say what
+    came of it."""
+    from importlib import import_module
+
     from baselines.training import is_first_process
 
     if unlabelled:
@@ -1029,9 +1032,10 @@ def train_model(
         )
     documents = load_training(sources)
     held = load_validation(sources, validation)
+    fit = getattr(import_module(f"baselines.{kind}"), f"train_{kind}")  # may import torch: late
     with progress_bars() as advance:
         steps = partial(advance, "training")
-        model = train(documents, validation=held, output=output, progress=steps, **how)
+        model = fit(documents, validation=held, output=output, progress=steps, **how)
     if not is_first_process():
         return
     scored = ""
@@ -1054,9 +1058,7 @@ def train_crf_command(
 
     Example: vipol train crf datasets/party-news -o model
     """
-    from baselines.crf import train_crf
-
-    train_model(train_crf, sources, validation, output, unlabelled, seed=seed)
+    train_model("crf", sources, validation, output, unlabelled, seed=seed)
 
 
 @train.command("bilstm")
@@ -1074,10 +1076,8 @@ def train_bilstm_command(
 
     Example: vipol train bilstm datasets/party-news -o model
     """
-    from baselines.bilstm import train_bilstm
-
     how = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "resume": resume}
-    train_model(train_bilstm, sources, validation, output, unlabelled, **how)
+    train_model("bilstm", sources, validation, output, unlabelled, **how)
 
 
 @train.command("transformer")
@@ -1100,11 +1100,9 @@ def train_transformer_command(
 
     Example: vipol train transformer datasets/party-news --model xlm-roberta-base -o model
     """
-    from baselines.transformer import train_transformer
-
     how: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
     how |= {"learning_rate": learning_rate, "seed": seed, "resume": resume}
-    train_model(train_transformer, sources, validation, output, model=model, **how)
+    train_model("transformer", sources, validation, output, model=model, **how)
 
 
 GoldSplit = Annotated[

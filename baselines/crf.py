@@ -5,6 +5,15 @@ the tokens of one outer span that may hold others (a POSITION, a DOCUMENT_REF) w
 that span among its features, so an inner span always lies in a host. In training the hosts
 are the gold ones, in prediction those that the outer tagger found.
 
+Penalties and features were chosen by `scripts/choose_crf` (seed 13, two folds of the sample corpus,
+whole genres held out; strict span F1, outer layer). Less than 0.003 is chance: of two such choices
+the one that sees more is kept, since the L1 penalty drops what is of no use.
+
+    c1=0.05 c2=0.05 (chosen)     0.931        no pairs two away            0.933
+    c1=0.1 c2=0.1                0.931        no runs of capitals          0.931
+    c1=0.02 c2=0.02              0.929        no lexicon                   0.881
+    c1=0.1 c2=0.01               0.926
+
 Rules on what comes out: an inner span of the same place as its host, or of a label that no such
 host held in training, is dropped; nothing else can break the scheme.
 """

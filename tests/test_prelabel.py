@@ -22,6 +22,7 @@ from annotate.prelabel.lexicon import (
     read_lexicon,
     read_lexicons,
 )
+from annotate.prelabel.org import find_orgs
 from annotate.prelabel.score import load_scores
 from annotate.text import fold
 
@@ -168,11 +169,35 @@ def test_version_and_scores() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
-def test_lexicon_file_loads_and_says_what_it_holds(path: Path) -> None:
-    head = path.read_text(encoding="utf-8").splitlines()[:4]
-    assert head[0].startswith("# ")
-    assert any("Source:" in line for line in head)
+def test_lexicon_file_loads_and_can_be_read_by_people(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    assert not [line for line in lines if len(line) > 120 and ";" in line and line[0] != "#"]
     assert read_lexicon(path)
+
+
+SINCE_2025 = """An Giang; Bắc Ninh; Cà Mau; Cao Bằng; Cần Thơ; Đà Nẵng; Đắk Lắk; Điện Biên;
+Đồng Nai; Đồng Tháp; Gia Lai; Hà Nội; Hà Tĩnh; Hải Phòng; Huế; Hưng Yên; Khánh Hòa; Lai Châu;
+Lạng Sơn; Lào Cai; Lâm Đồng; Nghệ An; Ninh Bình; Phú Thọ; Quảng Ngãi; Quảng Ninh; Quảng Trị; Sơn La;
+Tây Ninh; Thái Nguyên; Thanh Hóa; thành phố Hồ Chí Minh; Tuyên Quang; Vĩnh Long"""
+UNTIL_2025 = """Bà Rịa - Vũng Tàu; Bạc Liêu; Bắc Giang; Bắc Kạn; Bến Tre; Bình Dương; Bình Định;
+Bình Phước; Bình Thuận; Đắk Nông; Hà Giang; Hà Nam; Hải Dương; Hậu Giang; Hòa Bình; Kiên Giang;
+Kon Tum; Long An; Nam Định; Ninh Thuận; Phú Yên; Quảng Bình; Quảng Nam; Sóc Trăng; Thái Bình;
+Tiền Giang; Trà Vinh; Vĩnh Phúc; Yên Bái"""
+
+
+@pytest.mark.parametrize(
+    ("names", "number", "place"), [(SINCE_2025, 34, 0), (UNTIL_2025, 29, 1)], ids=["since", "until"]
+)
+def test_provinces_since_and_until_july_2025_are_lists_of_their_own(
+    names: str, number: int, place: int
+) -> None:
+    wanted = {" ".join(name.split()) for name in names.split(";")}
+    sections = (FOLDER / "places.txt").read_text(encoding="utf-8").split("[province]\n")[1:]
+    patterns = sections[place].split("\n\n")[0].replace("\n", ";").split(";")
+    found = {text for one in patterns for text in expand_braces(one.strip(), "here")}
+    assert len(wanted) == number
+    assert wanted <= found
 
 
 def test_lexicon_is_compiled_with_every_class() -> None:
@@ -184,10 +209,12 @@ def test_lexicon_is_compiled_with_every_class() -> None:
 @pytest.mark.parametrize(
     ("content", "line", "reason"),
     [
-        ("# x\n[body]\nBan {a|b\n", 3, "a brace without its pair"),
-        ("# x\nBan Bí thư\n", 2, "an entry before any section"),
-        ("# x\n[Body 1]\nBan\n", 2, "is no section"),
-        ("# x\n[body]\nBan; {|}\n", 3, "an empty entry"),
+        ("# Source: x\n[body]\nBan {a|b\n", 3, "a brace without its pair"),
+        ("# Source: x\nBan Bí thư\n", 2, "an entry before any section"),
+        ("# Source: x\n[Body 1]\nBan\n", 2, "is no section"),
+        ("# Source: x\n[body]\nBan; {|}\n", 3, "an empty entry"),
+        ("# x\n\n[body]\nBan\n", 3, "[body] does not say where its entries come from"),
+        ("# Source:\n[body]\nBan\n", 2, "[body] does not say where its entries come from"),
     ],
 )
 def test_lexicon_error_names_file_and_line(
@@ -204,7 +231,7 @@ def test_lexicon_error_names_file_and_line(
 def test_lexicon_that_is_no_utf8_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "old.txt"
     path.write_bytes(b"# x\n[body]\n\xc7\xe5\n")
-    with pytest.raises(DataError, match="not UTF-8 at byte 11"):
+    with pytest.raises(DataError, match=r"old\.txt:3: not UTF-8 at byte 11"):
         read_lexicon(path)
     with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
         read_lexicon(tmp_path / "none.txt")
@@ -221,3 +248,14 @@ def test_every_named_body_is_found_where_it_stands(name: str) -> None:
     assert fold(text)[start : start + len(name)] == fold(name)
     places = [(s.start, s.end) for s in label_document(Document("body", text)) if s.label == "ORG"]
     assert (start, start + len(name)) in places
+
+
+def test_a_chain_of_bodies_without_end_is_cut() -> None:
+    orgs = find_orgs(build_chart("BAN CHẤP HÀNH TRUNG ƯƠNG " * 200))
+    assert orgs
+    assert max(org.end - org.start for org in orgs) <= 80
+
+
+def test_laws_that_amend_laws_need_no_recursion_without_end() -> None:
+    text = "Luật sửa đổi, bổ sung một số điều của " * 1500 + "Luật Đất đai"
+    assert label_document(Document("amended", text))

@@ -15,7 +15,7 @@ from annotate.prelabel.statistics import measure_rules
 
 def write(folder: Path, settings: str, **lexicons: str) -> Path:
     for name, text in lexicons.items():
-        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+        (folder / f"{name}.txt").write_text(f"# Source: invented\n{text}", encoding="utf-8")
     path = folder / "vipol.toml"
     path.write_text(settings, encoding="utf-8")
     return path
@@ -155,10 +155,10 @@ def test_bad_settings_are_named_with_file_and_line(tmp_path: Path, settings: str
 
 
 BAD_LEXICONS = [
-    ("entry before section", "vườn lê", r"own.txt:1: an entry before any section"),
-    ("lone brace", "[org]\nvườn {lê|", r"own.txt:2: a brace without its pair"),
-    ("bad section", "[org]\nx\n[ORG]\ny", r"own.txt:3: .* is no section"),
-    ("unknown section", "[orgs]\nvườn lê", r"own.txt:2: an entry of the unknown section \[orgs\]"),
+    ("entry before section", "vườn lê", r"own.txt:2: an entry before any section"),
+    ("lone brace", "[org]\nvườn {lê|", r"own.txt:3: a brace without its pair"),
+    ("bad section", "[org]\nx\n[ORG]\ny", r"own.txt:4: .* is no section"),
+    ("unknown section", "[orgs]\nvườn lê", r"own.txt:3: an entry of the unknown section \[orgs\]"),
 ]
 
 

@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts
 
-from annotate.tokens import split_sentences, tokenize
+from annotate.text import fold
+from annotate.tokens import SYLLABLE, read_syllables, split_sentences, tokenize
 
 
 def pieces(text: str) -> list[str]:
@@ -87,3 +90,18 @@ def test_sentences_lose_nothing(text: str) -> None:
 )
 def test_sentence_borders(text: str, count: int) -> None:
     assert len(split_sentences(text)) == count, [text[s:e] for s, e in split_sentences(text)]
+
+
+TOKENS_AND_BREAKS = re.compile(SYLLABLE.pattern.replace(r"|\S", r"|\n|\S"))
+UGLY = st.text("aĐß_1²٣&-/–.,: \n\r\u00a0\u3000😀é'“中ÐÀ", max_size=40)
+
+
+@given(st.one_of(UGLY, texts(), st.text(max_size=80)))
+def test_tokens_of_a_chart_are_those_of_tokenize(text: str) -> None:
+    folded = fold(text)
+    found = [match.span() for match in TOKENS_AND_BREAKS.finditer(folded)]
+    read = read_syllables(text, folded)
+    assert list(zip(read.starts, read.ends, strict=True)) == found
+    assert read.words == [folded[start:end] for start, end in found]
+    assert read.capitals == [text[start].isupper() for start, _ in found]
+    assert read.numbers == [i for i, word in enumerate(read.words) if word[0].isdecimal()]

@@ -11,7 +11,7 @@ from annotate.prelabel.person import find_persons
 from annotate.prelabel.position import find_positions
 from annotate.prelabel.resolve import resolve
 
-RULES_VERSION = "0.1"
+RULES_VERSION = "0.2"
 """Version of rules and lexicons; it changes whenever their output may."""
 
 __all__ = ["RULES_VERSION", "label_document"]
@@ -35,13 +35,20 @@ def find_candidates(chart: Chart) -> list[Candidate]:
     dates = _dates(chart, documents)
     persons = find_persons(chart, [*orgs, *positions, *documents])
     defined = [*find_defined(chart, [*orgs, *documents]), *find_sources(chart)]
+    treaties = {k for one in documents for k in range(one.start, one.end)}
     places = {(c.start, c.end) for c in defined}
     kept = [
         c
         for c in [*orgs, *positions, *documents, *dates, *persons]
-        if c.label not in ("ORG", "DOCUMENT_REF", "PERSON") or (c.start, c.end) not in places
+        if (c.label not in ("ORG", "DOCUMENT_REF", "PERSON") or (c.start, c.end) not in places)
+        and not (c.source == "rule:org.acronym" and _is_party(chart, c, treaties))
     ]
     return [*kept, *defined]
+
+
+def _is_party(chart: Chart, body: Candidate, treaties: set[int]) -> bool:
+    """Whether a body is only one of the two in the name of a treaty: `Việt Nam - EU`."""
+    return body.start in treaties and "-" in (chart.word(body.start - 1), chart.word(body.end))
 
 
 def _dates(chart: Chart, documents: list[Candidate]) -> list[Candidate]:

@@ -113,6 +113,7 @@ _SECOND_WORDS = {
 }
 _BEHIND_NUMBER = folded_words("tháng đến tới hết - / .")
 _BARE = re.compile(rf"(?<![\w/.,-]){_SHORT}(?:\sâm lịch)?(?!\w)")
+_SPOKEN_OF = re.compile(r"\s(?:tới|vừa qua|sắp tới|năm nay|h[àằ]ng năm)(?!\w)|\s\(ttxvn")
 _BARE_CUE = re.compile(
     r"(?:mạc|sáng|trưa|chiều|tối|đêm|hôm|nay|qua|mai|từ|đến|tới|trước|sau|dịp|lễ|vào|khánh|kia|ngày"
     r"|và|hết|hạn|vương|lúc|khởi|tính đến|lịch sử|tết|động|nam|nữ|ngày,|phụ nữ|thiếu nhi|nhà giáo"
@@ -201,6 +202,8 @@ def _is_bare_date(folded: str, match: "re.Match[str]") -> bool:
     before = folded[max(0, match.start() - 16) : match.start()]
     after = folded[match.end() : match.end() + 1]
     if before.endswith("(") and after in (")", ",", ";"):
+        return True
+    if _SPOKEN_OF.match(folded, match.end()):
         return True
     if after == ")" and _DATELINE.search(before):
         return True

@@ -23,6 +23,9 @@ _TIGHT_SYMBOL = re.compile(
 _SPACED_SYMBOL = re.compile(
     r"\d+[a-z]?(?:\s?-\s?|\s)[a-zđ]{2,6}\s?/\s?[a-zđ]{1,10}(?:-[a-zđ]+)*(?![\w/])"
 )
+_RESOLUTION = re.compile(
+    r"\s(?:số\s)?\d{2}/\d{1,3}(?=\s(?:của\s)?(?:đại hội đồng|liên hợp quốc|lhq))"
+)
 _TERM = r"(?:,?\s\(?khóa\s(?:thứ\s)?(?:[ivx]+|\d+)(?!\w)(?:\))?)"
 _WORD_NUMBER = r"nhất|hai|ba|tư|năm|sáu|bảy|tám|chín|mười(?:\s(?:một|hai|ba|bốn|tư|lăm))?"
 _ORDINAL = (
@@ -70,6 +73,8 @@ _TITLED = frozenset({"chỉ", "lời", "đề", "tuyên"})
 _CLOSE = {"“": "”", '"': '"', "«": "»"}
 _LONGEST_TITLE = 200
 _AMENDING = re.compile(r"sửa đổi,?\s(?:và\s)?bổ sung\smột số điều(?:\scủa)?\s")
+_MOST_AMENDING, _MOST_AMENDED = 2, 20
+"""How deep laws that amend laws are read, and how many laws one may amend."""
 _AND_LAW = re.compile(r"(?:,|\svà)\s(luật|bộ luật)\s")
 _ENDS_SUBJECT = folded_words(
     "giữa song giai ký được đã sẽ có là do tại từ ngày năm với này mà để khi theo và"
@@ -143,6 +148,8 @@ class _Finder:
         # `Thông báo kết luận số ...`, `Tờ trình liên ngành số ...` are types of two words
         if more := chart.at("doc.type", token):
             token, at = more, self.end_of(more)
+        if head == "nghị quyết" and (resolution := _RESOLUTION.match(self.folded, at)):
+            return resolution.end(), "document.numbered"
         match = _NUMBERED.match(self.folded, at)
         spaced = _SPACED_SYMBOL.match(self.folded, match.start(1)) if match else None
         if match and spaced and self.symbol_has_capitals(spaced.start(), spaced.end()):
@@ -169,9 +176,6 @@ class _Finder:
                 and (year := re.compile(r"\s\((?:19|20)\d\d\)").match(self.folded, end))
             ):
                 return year.end(), "document.numbered"
-            term = _TERM_AT.match(self.folded, end)
-            if term and "(" not in term.group() and False:
-                end = term.end()
             return end, "document.numbered"
         return 0, ""
 
@@ -261,7 +265,7 @@ class _Finder:
             return end - 1
         return end
 
-    def statute(self, i: int) -> tuple[int, str]:
+    def statute(self, i: int, depth: int = 0) -> tuple[int, str]:
         chart = self.chart
         word = chart.word(i)
         if word not in ("luật", "bộ", "pháp", "hiến", "dự", "đạo", "cương"):
@@ -289,14 +293,17 @@ class _Finder:
             return 0, ""
         offset = self.end_of(head)
         amending = _AMENDING.match(self.folded, offset + 1)
-        if amending:
+        if amending and depth < _MOST_AMENDING:
             token = self.token_at.get(amending.end())
             if token is not None and chart.word(token) == "các":
                 return self.listed_laws(token), "document.statute"
             if token is not None and chart.word(token) in ("luật", "bộ", "pháp"):
-                end, _ = self.statute(token)
-                while end and (joined := _AND_LAW.match(self.folded, end)):
-                    more, _ = self.statute(self.token_at[joined.start(1)])
+                end, _rule = self.statute(token, depth + 1)
+                for _ in range(_MOST_AMENDED):
+                    joined = _AND_LAW.match(self.folded, end) if end else None
+                    if not joined:
+                        break
+                    more, _rule = self.statute(self.token_at[joined.start(1)], depth + 1)
                     if not more:
                         break
                     end = more

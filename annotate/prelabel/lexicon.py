@@ -1,12 +1,15 @@
 """Lexicons: named lists of strings, read from text files and matched in one pass.
 
 A file holds comment lines (`#`), sections (`[class]`) and entries, one a line or between
-semicolons. `{a|b|}` in an entry means one of these (the last of them: nothing). Entries are
-matched through `annotate.text.fold`, so case, tone placement, i/y and dashes do not matter.
+semicolons. Each section needs a line `# Source: where its entries come from` above it; one
+line may serve several sections. `{a|b|}` in an entry means one of these (the last of them:
+nothing). Entries are matched through `annotate.text.fold`, so case, tone placement, i/y and
+dashes do not matter.
 """
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -75,6 +78,7 @@ LONGEST_ENTRY = 255
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _SECTION = re.compile(r"\[([a-z][a-z.-]*)\]")
+_SOURCE = re.compile(r"#\s*Source:\s*\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +102,23 @@ def expand_braces(pattern: str, where: str) -> Iterator[str]:
 
 def read_lexicon(path: Path) -> list[Entry]:
     """The entries of one file. Raises DataError that names file and line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     entries: list[Entry] = []
-    label = ""
-    for number, line in enumerate(lines, start=1):
+    label, has_source = "", False
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         where = f"{path}:{number}"
         line = line.strip()
         if not line or line.startswith("#"):
+            has_source = has_source or _SOURCE.match(line) is not None
             continue
         if line.startswith("["):
             section = _SECTION.fullmatch(line)
             if not section:
                 raise DataError(f"{where}: {line!r} is no section; wanted [name] in small letters")
+            if not has_source:
+                raise DataError(
+                    f"{where}: {line} does not say where its entries come from; put a line above "
+                    "it: # Source: our list of communes, May 2026"
+                )
             label = section.group(1)
             continue
         if not label:
@@ -127,6 +131,20 @@ def read_lexicon(path: Path) -> list[Entry]:
                     raise DataError(f"{where}: an empty entry in {pattern.strip()!r}")
                 entries.append(Entry(text, label, where))
     return entries
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file, with one kind of line end and letters composed."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}:{line}: not UTF-8 at byte {error.start}; save the file as UTF-8"
+        ) from None
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
 
 
 def read_lexicons(folder: Path = FOLDER) -> list[Entry]:

@@ -27,6 +27,7 @@ _NONE: Body = (0, "")
 _AND = frozenset({"và", "&", "-"})
 _LONGEST_FIELD = 14
 _LONGEST_PARENT = 40
+_LONGEST_BODY = 80
 _LOCAL_PARTY = folded_words("huyện quận thị thành")
 _HEADS = ("head.place", "head.party", "head.organ", "body.capital")
 _SMALL_WITH_PARENT = folded_words("ban sở phòng ủy văn hội")
@@ -38,6 +39,8 @@ _SUFFIXES = frozenset({("quốc", "gia"), ("quốc", "tế"), ("nhân", "dân")}
 _PALACES = folded_words("điện nhà lầu phủ")
 _AT = folded_words("tại đến tới trong ở thăm ngoài vào gần trước quanh rời khỏi")
 _SUBJECT_HEADS = folded_words("ban tiểu tổ hội ủy")
+_FORMS_OF_FIRM = folded_words("phần hạn viên tnhh mtv")
+_NATIONS = folded_words("việt nhật hàn trung ấn nga xô mĩ")
 _BETWEEN = folded_words("hội nhóm ủy diễn liên phòng hiệp tổ quỹ")
 _ABROAD = folded_words("đại lãnh tổng phái thương cơ đoàn sứ")
 _NEVER_OPEN = folded_words("tổ cơ đoàn đội nhóm thường thanh")
@@ -444,6 +447,8 @@ def _small_head_fits(chart: Chart, i: int, head: int) -> bool:
 def _countries(chart: Chart, i: int, end: int) -> int:
     """Extends a body over the countries it belongs to and, abroad, over where it sits:
     `Hội Hữu nghị Việt Nam - Lào`, `Đại sứ quán Việt Nam tại Lào`."""
+    if chart.word(end + 1) == "-" and _is_nation(chart, i, end):
+        end += 2
     while country := chart.at("country", end):
         if is_person(chart, end) and country == end + 2:
             break
@@ -454,6 +459,8 @@ def _countries(chart: Chart, i: int, end: int) -> int:
             and chart.word(i) in _BETWEEN
         ):
             end += 1
+        elif chart.word(end) == "-" and _is_nation(chart, i, end + 1):
+            return end + 2
     if chart.word(i) in _ABROAD and chart.word(end) in ("tại", "ở"):
         seat, rule = find_body(chart, end + 1)
         return (
@@ -463,6 +470,11 @@ def _countries(chart: Chart, i: int, end: int) -> int:
             or end
         )
     return end
+
+
+def _is_nation(chart: Chart, i: int, at: int) -> bool:
+    """Whether a country stands by the first syllable of its name in a pair: `Nhật - Việt`."""
+    return chart.word(i) in _BETWEEN and chart.word(at) in _NATIONS and chart.is_capital(at)
 
 
 def _more_field(chart: Chart, i: int, end: int) -> int:
@@ -493,7 +505,8 @@ def _more_field(chart: Chart, i: int, end: int) -> int:
 
 def _name_part(chart: Chart, i: int, at: int) -> int:
     """Token number after the proper name inside the name of a firm or school; `at` for none."""
-    if is_person(chart, at) and chart.word(i) not in _NAMED_AFTER:
+    named_after = chart.word(i) in _NAMED_AFTER or chart.word(at - 1) in _FORMS_OF_FIRM
+    if is_person(chart, at) and not named_after:
         return at
     return cut_before_person(chart, at, run_end(chart, at, 6))
 
@@ -669,7 +682,7 @@ def find_orgs(chart: Chart) -> list[Candidate]:
     found = []
     for i, readers in sorted(chart.by_token(_READERS).items(), reverse=True):
         body = _find_body(chart, i, readers)
-        if body[0]:
+        if i < body[0] <= i + _LONGEST_BODY:  # bodies that hold one another without end are none
             chart.bodies[i] = body
             if _fits(chart, i, *body):
                 found.append(Candidate(i, body[0], "ORG", f"rule:{body[1]}"))

@@ -476,7 +476,11 @@ def _repeated(chart: Chart, persons: list[Candidate], inside: set[int]) -> list[
             continue
         for words in sorted(names[word], key=len, reverse=True):
             end = i + len(words)
-            if tuple(chart.words[i:end]) != words or any(k in taken for k in range(i, end)):
+            if (
+                _is_place_name(chart, i)
+                or tuple(chart.words[i:end]) != words
+                or any(k in taken for k in range(i, end))
+            ):
                 continue
             start = i
             if chart.word(i - 1) == "." and chart.is_joined(i) and _is_initial(chart, i - 1):
