@@ -1,13 +1,15 @@
 """A project's own lexicons and patterns: what they find, and what is said of bad lines."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
+from counting import count_calls
 
 from annotate.document import Document, find_illegal
 from annotate.errors import DataError
-from annotate.prelabel import label_document
+from annotate.prelabel import label_document, project
 from annotate.prelabel.explain import explain_document
 from annotate.prelabel.project import ProjectRules, read_project_rules
 from annotate.prelabel.statistics import measure_rules
@@ -35,6 +37,17 @@ def label(rules: ProjectRules, text: str) -> list[tuple[str, str]]:
 
 PATTERN = "[[prelabel.pattern]]\nlabel = 'ORG'\npattern = 'tổ dân phố [0-9]+'\n"
 LEXICON = '[prelabel]\nlexicons = ["own.txt"]\n'
+
+
+def test_the_example_of_readme_does_what_it_says(tmp_path: Path):
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Your own rules")[1].split("\n## ")[0]
+    settings, lexicon, shown = re.findall(r"```\w+\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "units.txt").write_text(lexicon, encoding="utf-8")
+    text, *found = shown.removeprefix("> ").splitlines()
+    rules = read(tmp_path, settings)
+    assert [f"{name} {mention}" for mention, name in label(rules, text)] == found
+    assert ("UBND huyện Nà Hẩu Thượng", "ORG") in label(rules, "UBND huyện Nà Hẩu Thượng họp.")
 
 
 def test_no_file_and_no_rules_are_none(tmp_path: Path):
@@ -144,12 +157,18 @@ BAD = [
     ),
     ("matches nothing", PATTERN.replace("tổ dân phố [0-9]+", "x*"), r":3: .* nothing at all"),
     ("unknown key", PATTERN + "kind = 'x'\n", r"vipol.toml:4: unknown setting 'kind'"),
+    ("twice one name", 2 * PATTERN.replace("]]", "]]\nname = 'a'"), r":8: a second .* is at .*:4"),
+    ("only borders", PATTERN.replace("tổ dân phố [0-9]+", "\\b"), r":3: .* nothing at all"),
+    ("repeats in repeats", PATTERN.replace("tổ", "(a+)+$"), r":3: .* takes more than"),
     ("number", PATTERN.replace("'ORG'", "3"), r"vipol.toml:2: 'label' must be a string"),
 ]
 
 
 @pytest.mark.parametrize(("settings", "message"), [c[1:] for c in BAD], ids=[c[0] for c in BAD])
-def test_bad_settings_are_named_with_file_and_line(tmp_path: Path, settings: str, message: str):
+def test_bad_settings_are_named_with_file_and_line(
+    tmp_path: Path, settings: str, message: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(project, "_SECONDS", 0.2)
     with pytest.raises(DataError, match=message):
         read_project_rules(write(tmp_path, settings))
 
@@ -158,6 +177,8 @@ BAD_LEXICONS = [
     ("entry before section", "vườn lê", r"own.txt:2: an entry before any section"),
     ("lone brace", "[org]\nvườn {lê|", r"own.txt:3: a brace without its pair"),
     ("bad section", "[org]\nx\n[ORG]\ny", r"own.txt:4: .* is no section"),
+    ("no entry", "[org]", r"own.txt: holds no entry"),
+    ("twice", "[org]\nx\ny; z; x", r"own.txt:4: 'x' stands in \[org\] twice, first at .*:3"),
     ("unknown section", "[orgs]\nvườn lê", r"own.txt:3: an entry of the unknown section \[orgs\]"),
 ]
 
@@ -166,3 +187,52 @@ BAD_LEXICONS = [
 def test_bad_lexicons_are_named_with_file_and_line(tmp_path: Path, text: str, message: str):
     with pytest.raises(DataError, match=re.compile(message)):
         read_project_rules(write(tmp_path, LEXICON, own=text))
+
+
+def test_files_that_are_no_utf8_are_named_with_the_line(tmp_path: Path):
+    path = write(tmp_path, LEXICON, own="")
+    (tmp_path / "own.txt").write_bytes("# Source: x\n[org]\nvườn lê".encode("cp1258", "replace"))
+    with pytest.raises(DataError, match=r"own\.txt:3: not UTF-8"):
+        read_project_rules(path)
+    path.write_bytes(b"[prelabel]\n# \xff\n")
+    with pytest.raises(DataError, match=r"vipol\.toml:2: not UTF-8"):
+        read_project_rules(path)
+
+
+def test_a_lexicon_without_sources_is_refused(tmp_path: Path):
+    path = write(tmp_path, LEXICON)
+    (tmp_path / "own.txt").write_text("[org]\nvườn lê", encoding="utf-8")
+    with pytest.raises(DataError, match=r"own\.txt:1: \[org\] does not say where"):
+        read_project_rules(path)
+
+
+def test_files_of_other_systems_are_read(tmp_path: Path):
+    """A byte order mark, line ends of Windows, letters with their marks apart as macOS has them."""
+    path = write(tmp_path, "")
+    decomposed = unicodedata.normalize("NFD", LEXICON + PATTERN)
+    path.write_bytes(decomposed.replace("\n", "\r\n").encode("utf-8-sig"))
+    lexicon = unicodedata.normalize("NFD", "# Source: x\r\n[org]\r\nvườn lê\r\n")
+    (tmp_path / "own.txt").write_bytes(lexicon.encode("utf-8-sig"))
+    rules = read_project_rules(path)
+    assert rules
+    assert label(rules, "vườn lê, tổ dân phố 3") == [("vườn lê", "ORG"), ("tổ dân phố 3", "ORG")]
+
+
+def test_a_pattern_that_a_text_shows_to_be_slow_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(project, "_SECONDS", 0.2)
+    rules = read(tmp_path, PATTERN.replace("tổ dân phố [0-9]+", "(ộ|ộộ)+$"))
+    with pytest.raises(DataError, match=r"vipol\.toml:3: '\(ộ\|ộộ\)\+\$' takes more than"):
+        label(rules, "ộ" * 60 + "!")
+
+
+@pytest.mark.parametrize("piece", ["vườn lê ", "tổ dân phố 3, ", "Bí thư Tỉnh ủy vườn lê ", "a"])
+def test_cost_is_linear(tmp_path: Path, piece: str):
+    lexicon = "[org]\nvườn lê\n[position]\nBí thư Tỉnh ủy vườn lê"
+    slow = "[[prelabel.pattern]]\nlabel = 'ORG'\npattern = '\\w+(?: \\w+)*x'\n"
+    rules = read(tmp_path, LEXICON + PATTERN + slow, own=lexicon)
+    small, large = (
+        count_calls(lambda n=n: rules.label_document(Document("x", piece * n))) for n in (300, 1200)
+    )
+    assert large < 4.4 * small

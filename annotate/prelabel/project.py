@@ -9,6 +9,11 @@
     pattern = 'Tổ công tác số \\d+'             # a Python regular expression
     # a group (?P<span>…) marks the span where the pattern also wants what stands around it
 
+A pattern is matched as it stands, capitals and all, by the `regex` library, which reads what
+Python's `re` reads. It looks for mentions of up to 500 characters in a window that moves over the
+text, so its cost is linear in the text; one that is slow within a window (repeats inside
+repeats) is refused, when it is read or, at the latest, where a text shows it.
+
 A lexicon has the form of `annotate.prelabel.lexicon`. A section is a label in small letters
 (`[org]`, `[document-ref]`): its entries are spans. With `.capital` (`[org.capital]`) the mention
 must begin with a capital, with `.exact` it must have the capitals of the entry. A section with
@@ -20,6 +25,7 @@ of one label where one holds the other, the longer wins, as the scheme wants.
 """
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +55,21 @@ from annotate.text import fold
 SOURCE_PREFIX = "project:"
 
 _CASES: dict[str, Case] = {"": "any", "capital": "first", "exact": "exact"}
+_LONGEST = 500
+"""Most characters of what a pattern matches; a match that is longer does not count."""
+
+_WINDOW = 1000
+"""In how many characters at a time the beginning of a match is looked for."""
+
+_SECONDS = 1.0
+"""What a pattern may take for one window; it takes a thousandth of that unless it goes wrong."""
+
+_PROBES = tuple(piece * (_WINDOW // len(piece)) + "!" for piece in ("a", "A", "1", "aA1 ", ", "))
+"""Texts on which patterns that go wrong show it."""
+
+_PROBE = "Ngày 1/2/2020, ông A (Bí thư Tỉnh ủy) họp.\n"
+"""A text in which a pattern that may match nothing at all does."""
+
 _PATTERN_KEYS = frozenset({"label", "pattern", "name"})
 _HEADER = re.compile(r"^\s*\[\[\s*prelabel\s*\.\s*pattern\s*\]\]")
 
@@ -58,9 +79,38 @@ class Pattern:
     """One `[[prelabel.pattern]]`, compiled; `where` is its file and line."""
 
     label: str
-    expression: re.Pattern[str]
+    expression: Any
     source: str
     where: str
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """The places it marks, each a start and an end, none of them empty.
+
+        Raises DataError where it takes too long.
+        """
+        group = "span" if "span" in self.expression.groupindex else 0
+        place = 0
+        while place < len(text):
+            match = self._search(text, place)
+            if match is None or match.start() >= place + _WINDOW:
+                place += _WINDOW
+                continue
+            start, end = match.span(group)
+            if start < end and match.end() - match.start() <= _LONGEST:
+                yield start, end
+            place = max(match.end(), place + 1)
+
+    def _search(self, text: str, place: int) -> Any:
+        try:
+            return self.expression.search(
+                text, place, place + _WINDOW + _LONGEST, timeout=_SECONDS, concurrent=False
+            )
+        except TimeoutError:
+            raise DataError(
+                f"{self.where}: '{self.expression.pattern}' takes more than {_SECONDS:g} s for "
+                f"{_WINDOW} characters of text; write it without repeats inside repeats, as "
+                r"(\w+\s?)+"
+            ) from None
 
 
 class ProjectRules:
@@ -113,11 +163,8 @@ class ProjectRules:
                     if has_capitals(chart.text, start, cased):
                         yield start, end, cased.label, source
         for pattern in self.patterns:
-            group = "span" if "span" in pattern.expression.groupindex else 0
-            for match in pattern.expression.finditer(chart.text):
-                start, end = match.span(group)
-                if start < end:
-                    yield start, end, pattern.label, pattern.source
+            for start, end in pattern.find(chart.text):
+                yield start, end, pattern.label, pattern.source
 
 
 def _compile(entries: Sequence[Entry]) -> Any:
@@ -156,22 +203,29 @@ def give_way(built_in: Sequence[Candidate], own: Sequence[Candidate]) -> list[Ca
     if not own:
         return list(built_in)
     own = _without_shorter(own, built_in)
-    ordered = sorted(own, key=lambda c: c.start)
-    starts = [c.start for c in ordered]
-    longest = max((c.end - c.start for c in ordered), default=0)
-
-    def near(candidate: Candidate) -> list[Candidate]:
-        low = bisect_left(starts, candidate.start - longest)
-        high = bisect_left(starts, candidate.end)
-        return [c for c in ordered[low:high] if c.end > candidate.start]
-
+    near_own = _Places(own)
     kept = []
     for candidate in built_in:
-        around = near(candidate)
+        around = near_own.overlapping(candidate)
         if all(_may_stand_together(candidate, other) for other in around):
             kept.append(_with_guests(candidate, around))
-    hosts = [_with_guests(c, kept) if c.label == "POSITION" else c for c in own]
-    return [*hosts, *kept]
+    near_kept = _Places(kept)
+    return [*(_with_guests(c, near_kept.overlapping(c)) for c in own), *kept]
+
+
+class _Places:
+    """Candidates by place."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self._ordered = sorted(candidates, key=lambda c: c.start)
+        self._starts = [c.start for c in self._ordered]
+        self._longest = max((c.end - c.start for c in candidates), default=0)
+
+    def overlapping(self, candidate: Candidate) -> list[Candidate]:
+        """Those that share a token with a candidate, in the order of the text."""
+        low = bisect_left(self._starts, candidate.start - self._longest)
+        high = bisect_left(self._starts, candidate.end)
+        return [c for c in self._ordered[low:high] if c.end > candidate.start]
 
 
 def _without_shorter(own: Sequence[Candidate], built_in: Sequence[Candidate]) -> list[Candidate]:
@@ -247,17 +301,28 @@ def _read_entries(table: Table) -> Iterator[Entry]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f'{where}: lexicons must be a list of paths: lexicons = ["units.txt"]')
     known = set(load_lexicon().classes) | WORD_CLASSES
+    seen: dict[tuple[str, str], str] = {}
     for name in names:
         file = folder / name
         if not file.is_file():
             raise DataError(f"{where}: {file}: no such lexicon; paths start at {folder}")
-        for entry in read_lexicon(file):
+        entries = read_lexicon(file)
+        if not entries:
+            raise DataError(f"{file}: holds no entry; add one or take it out of {table.path}")
+        for entry in entries:
             if not _label_and_case(entry.label) and entry.label not in known:
                 raise DataError(
                     f"{entry.where}: an entry of the unknown section [{entry.label}]; wanted a "
                     "label ([org], [org.capital], [org.exact]) or a built-in class "
                     f"({', '.join(sorted(known)[:4])}, …)"
                 )
+            key = entry.label, entry.text
+            if key in seen:
+                raise DataError(
+                    f"{entry.where}: {entry.text!r} stands in [{entry.label}] twice, first at "
+                    f"{seen[key]}; take one out"
+                )
+            seen[key] = entry.where
             yield entry
 
 
@@ -269,9 +334,17 @@ def _read_patterns(prelabel: Table) -> Iterator[Pattern]:
         raise DataError(
             f"{prelabel.path}:{line}: patterns must be tables; write [[prelabel.pattern]]"
         )
+    seen: dict[str, str] = {}
     for number, table in enumerate(tables):
         start = headers[number] if number < len(headers) else 0
-        yield _read_pattern(prelabel, table, start, number + 1)
+        pattern = _read_pattern(prelabel, table, start, number + 1)
+        first = seen.setdefault(pattern.source, pattern.where)
+        if first != pattern.where:
+            raise DataError(
+                f"{pattern.where}: a second pattern of the name {table.get('name', number + 1)!r}, "
+                f"the first is at {first}; names tell rules apart"
+            )
+        yield pattern
 
 
 def _read_pattern(prelabel: Table, table: dict[str, Any], start: int, number: int) -> Pattern:
@@ -295,17 +368,28 @@ def _read_pattern(prelabel: Table, table: dict[str, Any], start: int, number: in
         raise DataError(
             f"{at('label')}: the unknown label {label!r}; labels: {', '.join(LABEL_NAMES)}"
         )
-    try:
-        expression = re.compile(table["pattern"])
-    except re.error as error:
-        raise DataError(
-            f"{at('pattern')}: {table['pattern']!r} is no regular expression: {error.msg} "
-            f"at character {error.pos}"
-        ) from None
-    if expression.match(""):
-        raise DataError(
-            f"{at('pattern')}: {table['pattern']!r} also matches nothing at all; "
-            "put + for *, or name a word that must be there"
-        )
     source = f"{SOURCE_PREFIX}pattern.{table.get('name', number)}"
-    return Pattern(label, expression, source, at("pattern"))
+    pattern = Pattern(
+        label, _compile_pattern(table["pattern"], at("pattern")), source, at("pattern")
+    )
+    for probe in _PROBES:
+        for _ in pattern.find(probe):
+            pass
+    return pattern
+
+
+def _compile_pattern(text: str, where: str) -> Any:
+    import regex
+
+    try:
+        expression = regex.compile(unicodedata.normalize("NFC", text), regex.VERSION0)
+    except regex.error as error:
+        raise DataError(
+            f"{where}: '{text}' is no regular expression: {error.msg} at character {error.pos}"
+        ) from None
+    if any(match.start() == match.end() for match in expression.finditer(_PROBE, timeout=_SECONDS)):
+        raise DataError(
+            f"{where}: '{text}' also matches nothing at all; put + for *, or name a word that "
+            "must be there"
+        )
+    return expression
