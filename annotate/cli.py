@@ -209,7 +209,9 @@ def clean(
         bool, typer.Option("--show-removed", help="Print each line that was taken out, and why.")
     ] = False,
 ) -> None:
-    """Take page furniture out of raw articles; find headline, date and by-line.
+    """Raw articles to clean documents, without page furniture.
+
+    Finds headline, date and by-line, and composes Unicode.
 
     Example: vipol clean raw/ -o docs.jsonl
     """
@@ -369,7 +371,7 @@ def retrain(
     seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 13,
     as_json: AsJson = False,
 ) -> None:
-    """Train rules and CRF together on your gold, and show what the next batch gains.
+    """Train rules and CRF together on your gold, and show the gain.
 
     About 50 documents are enough; of a built dataset its train split is taken.
 
@@ -423,7 +425,9 @@ def predict(
     ] = None,
     workers: Workers = 1,
 ) -> None:
-    """Predict spans with a model; entities that come in are put aside.
+    """Predict spans with a model, ours or others'.
+
+    Entities that come in are put aside.
 
     Example: vipol predict model docs.jsonl -o predicted.jsonl
     """
@@ -550,7 +554,7 @@ def push(
     url: Url = None,
     folder: ServerFolder = None,
 ) -> None:
-    """Send documents to a Label Studio project as tasks, their spans as predictions.
+    """Send documents to Label Studio as tasks with pre-labels.
 
     Makes the project or brings it up to date: labels, hotkeys, the guidelines as instructions.
     Can be run again at any time: same input, same state.
@@ -598,7 +602,9 @@ def pull(
     url: Url = None,
     folder: ServerFolder = None,
 ) -> None:
-    """Fetch every annotation of a project: one line per document and annotator.
+    """Fetch every annotation of a project, checked against the text.
+
+    One line per document and annotator.
 
     Example: vipol pull --project "Party news" -o annotations.jsonl
     """
@@ -631,7 +637,7 @@ def guide(
     ),
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
 ) -> None:
-    """Write the guidelines as one HTML page, to read, search and print.
+    """The annotation guidelines as one HTML page.
 
     Example: vipol guide -o guidelines.html
     """
@@ -658,7 +664,9 @@ def quiz(
     language: Annotated[Language, typer.Option("--lang", help="Of sheet and report.")] = "vi",
     as_json: AsJson = False,
 ) -> None:
-    """Score an annotator's answers to the quiz, and name the rules to read again.
+    """The annotators' quiz: print it, or score the answers.
+
+    Names the rules to read again.
 
     Example: vipol quiz --sheet > sheet.txt, fill it in, then vipol quiz sheet.txt
     """
@@ -703,7 +711,9 @@ def agreement(
         Path | None, typer.Option(help="Also write a page with plots and examples here.")
     ] = None,
 ) -> None:
-    """How far annotators agree, by pair, label and layer, and what they dispute most.
+    """How far annotators agree, and what they dispute most.
+
+    By pair, label and layer, with intervals.
 
     Example: vipol agreement annotations.jsonl --html agreement.html
     """
@@ -744,7 +754,9 @@ def adjudicate_command(
     url: Url = None,
     folder: ServerFolder = None,
 ) -> None:
-    """Make gold: what the policy settles, and what a reviewer decides in Label Studio.
+    """Make gold of what annotators agree on and a reviewer decides.
+
+    The policy settles what it can; the reviewer decides the rest in Label Studio.
 
     Run it again to take the reviewer's decisions in; earlier ones stay.
 
@@ -808,7 +820,9 @@ def build(
     ] = "balanced",
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 13,
 ) -> None:
-    """Build a Hugging Face dataset: Parquet, three splits, both layers, a card with plots.
+    """Build a Hugging Face dataset: Parquet, splits, card.
+
+    Three splits, both layers, plots in the card.
 
     A folder of mark-up files, or else source/ in the dataset's folder, may hold dataset.toml
     (describes the dataset), annotations.jsonl (some documents, labelled by several: the agreement
@@ -864,7 +878,7 @@ def export(
         str | None, typer.Option(help="Split of the dataset: train, validation or test.")
     ] = None,
 ) -> None:
-    """Write documents in a format of other tools: CoNLL columns, spaCy, Label Studio.
+    """Write documents as CoNLL, JSON Lines, spaCy or Label Studio.
 
     Example: vipol export datasets/party-news --split test --to conll -o test.conll
     """
@@ -872,6 +886,22 @@ def export(
 
     written = export_documents(load_gold(source, split, foreign=True), output, to, tokens=tokens)
     say(f"exported {plural(written, 'document')} as {to}")
+
+
+@import_.command("documents")
+def import_documents_command(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="File that vipol export wrote.")],
+    format: Annotated[ExportFormat, typer.Option("--from", help="Format of the file.")],
+    output: Output = "-",
+) -> None:
+    """Read an export back, perhaps changed by other tools, as a Document file.
+
+    Example: vipol import documents gold.spacy --from spacy -o gold.jsonl
+    """
+    from annotate.dataset.exports import read_export
+
+    count = write_documents(output, read_export(source, format))
+    say(f"read {plural(count, 'document')} from {format}")
 
 
 @import_.command("conll")
@@ -932,7 +962,9 @@ def publish(
     ] = None,
     note: Annotated[str, typer.Option(help="What changed, for the change log.")] = "",
 ) -> None:
-    """Publish a dataset on the Hugging Face Hub; without --yes, show what would go.
+    """Publish a dataset on the Hugging Face Hub.
+
+    Without --yes it only shows what would go.
 
     The token comes from HF_TOKEN or the Hub's own login.
 
@@ -1149,7 +1181,7 @@ def score(
     html: HtmlPage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score predictions against gold: seqeval (strict, IOB2) by layer, with 95 % intervals.
+    """Score predictions: seqeval, strict IOB2, with intervals.
 
     Beside it: partial matches, and kinds of spans by length, capitals, seen in training, genre.
 
@@ -1186,7 +1218,9 @@ def compare(
     to: Annotated[ComparisonFormat, typer.Option(help="What to print.")] = "text",
     html: HtmlPage = None,
 ) -> None:
-    """Compare models: intervals, paired tests, what one finds and another misses.
+    """Compare models: intervals, paired tests, differences.
+
+    Shows what one finds and another misses.
 
     Example: vipol compare gold.jsonl rules.jsonl CRF=crf.jsonl --html compare.html
     """
@@ -1240,7 +1274,7 @@ def demo(
         bool, typer.Option("--keep", help="Leave Label Studio running, and say how to log in.")
     ] = False,
 ) -> None:
-    """Run the whole line on the sample articles, with a Label Studio of its own.
+    """Run the whole line on the sample, with its own Label Studio.
 
     Example: vipol demo --keep
     """

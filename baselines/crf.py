@@ -21,7 +21,7 @@ host held in training, is dropped; nothing else can break the scheme.
 import random
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import accumulate
@@ -35,6 +35,7 @@ from annotate.errors import DataError
 from annotate.prelabel.lexicon import Entry, Lexicon, read_lexicons
 from annotate.tags import tags_to_spans
 from annotate.tokens import Offsets
+from baselines import Labeller
 from baselines.chain import Floats, LinearChain, Weights
 from baselines.features import (
     FEATURE_VERSION,
@@ -83,7 +84,8 @@ class CrfModel:
 
     inner: None where the training documents have no inner span. lexicon: lines of class, tab,
     entry. clusters: lines of form, tab, its clusters parted by tabs; empty where it has none.
-    validation: as `baselines.training.measure_validation`.
+    validation: as `baselines.training.measure_validation`. hints: the labeller whose spans are
+    features too, for a model that was trained with one.
     """
 
     outer: bytes
@@ -96,6 +98,7 @@ class CrfModel:
     training: TrainingCounts
     validation: dict[str, Any] | None
     libraries: dict[str, str]
+    hints: Labeller | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def _taggers(self) -> "_Taggers":
@@ -129,6 +132,7 @@ class CrfModel:
             "features": FEATURE_VERSION,
             "settings": asdict(self.settings),
             "seed": self.seed,
+            "hints": self.hints is not None,
             "training": asdict(self.training),
             "validation": self.validation,
             "libraries": self.libraries,
@@ -151,17 +155,21 @@ def _files_of(model: CrfModel) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if data}
 
 
-def load_crf(folder: str | Path) -> CrfModel:
-    """The model of a folder that `CrfModel.save` wrote.
+def load_crf(folder: str | Path, *, hints: Labeller | None = None) -> CrfModel:
+    """The model of a folder that `CrfModel.save` wrote; `hints` as it was trained with.
 
-    Raises DataError where the folder is none, is damaged, or is of another version of the features
-    or the format.
+    Raises DataError where the folder is none, is damaged, is of another version of the features
+    or the format, or was trained with hints and is given none.
     """
     card = read_card(folder, KIND)
     if card.get("features") != FEATURE_VERSION:
         raise DataError(
             f"{folder}: a model of features {card.get('features')}, wanted {FEATURE_VERSION}; "
             "train the model again"
+        )
+    if card.get("hints") and hints is None:
+        raise DataError(
+            f"{folder}: part of an ensemble, no use without the rules; name the ensemble itself"
         )
     try:
         files = {name: Path(folder, name).read_bytes() for name in card["files"]}
@@ -178,6 +186,7 @@ def load_crf(folder: str | Path) -> CrfModel:
             training=TrainingCounts(**card["training"]),
             validation=card["validation"],
             libraries=card["libraries"],
+            hints=hints if card.get("hints") else None,
         )
     except (OSError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: a damaged model ({error!r}); train it again") from None
@@ -196,6 +205,7 @@ def train_crf(
     unlabelled: Iterable[str] | None = None,
     validation: Sequence[Document] | None = None,
     output: str | Path | None = None,
+    hints: Labeller | None = None,
     progress: Progress | None = None,
 ) -> CrfModel:
     """Train both layers on labelled documents, and write the model folder `output` if one is named.
@@ -204,7 +214,8 @@ def train_crf(
     seed give the same bytes. `labels` are labels that must occur; `lexicon` are the lists whose
     matches are features, the project's own unless given; the model keeps a copy. `unlabelled` are
     texts whose word clusters become features (`baselines.vectors`). The scores on `validation`
-    go into the card. `progress` is called with the iterations done and all that there may be.
+    go into the card. `hints` is a labeller whose spans are features, in tagging as well (see
+    `baselines.ensemble`). `progress` is called with the iterations done and all that there may be.
 
     Raises DataError for documents that will not do (see `read_training`), too little unlabelled
     text, and an output that holds something else.
@@ -228,7 +239,9 @@ def train_crf(
     ]
     for number in random.Random(seed).sample(range(len(tagged)), len(tagged)):
         if tagged[number]:
-            _add_document(trainers, reader, tagged[number], label_set, frozenset(settings.without))
+            given = hints(documents[number]) if hints else ()
+            without = frozenset(settings.without)
+            _add_document(trainers, reader, tagged[number], given, label_set, without)
     model = CrfModel(
         outer=trainers[0].train(),
         inner=trainers[1].train() if label_set.inner else None,
@@ -240,6 +253,7 @@ def train_crf(
         training=counts,
         validation=None,
         libraries={name: version(name) for name in ("python-crfsuite", "vipol")},
+        hints=hints,
     )
     if validation:
         found = measure_validation(validation, model.label_documents(validation))
@@ -253,13 +267,15 @@ def _add_document(
     trainers: Sequence["_Trainer"],
     reader: TokenReader,
     sentences: Sequence[TaggedSentence],
+    hints: Sequence[Span],
     labels: LabelSet,
     without: frozenset[str],
 ) -> None:
     """Append the sentences of a document to the outer, their hosts to the inner trainer."""
     outer_tags, inner_tags = labels.tags("outer"), labels.tags("inner")
     text = sentences[0].text
-    tokens = reader.read(text, [token for sentence in sentences for token in sentence.tokens])
+    offsets = [token for sentence in sentences for token in sentence.tokens]
+    tokens = reader.read(text, offsets, hints)
     first = 0
     for sentence in sentences:
         last = first + len(sentence.tokens)
@@ -323,6 +339,7 @@ class _Taggers:
     def __init__(self, model: CrfModel) -> None:
         self._labels = model.labels
         self._training = model.training
+        self._hints = model.hints
         lexicon = Lexicon(_parse_lexicon(model.lexicon))
         self._reader = TokenReader(lexicon, _parse_clusters(model.clusters))
         files = [model.outer] if model.inner is None else [model.outer, model.inner]
@@ -331,7 +348,10 @@ class _Taggers:
 
     def label(self, documents: Sequence[Document]) -> list[tuple[Span, ...]]:
         check_tokens(documents, self._training)
-        pages = [_Page(self._reader, document) for document in documents]
+        pages = [
+            _Page(self._reader, document, self._hints(document) if self._hints else ())
+            for document in documents
+        ]
         emissions = self._weights.split(self._emissions(pages))
         spans: list[list[Span]] = [[] for _ in pages]
         hosts: list[_Host] = []
@@ -393,9 +413,10 @@ class _Page:
 
     __slots__ = ("ranges", "tokens")
 
-    def __init__(self, reader: TokenReader, document: Document) -> None:
+    def __init__(self, reader: TokenReader, document: Document, hints: Sequence[Span]) -> None:
         sentences = token_sentences(document)
-        self.tokens = reader.read(document.text, [token for one in sentences for token in one])
+        offsets = [token for one in sentences for token in one]
+        self.tokens = reader.read(document.text, offsets, hints)
         ends = accumulate(map(len, sentences))
         self.ranges = [(end - len(one), end) for one, end in zip(sentences, ends, strict=True)]
 

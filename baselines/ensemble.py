@@ -1,13 +1,26 @@
-"""Several labellers as one: each span that any part proposes gets a chance of being right from who
-proposes it and how surely, and the legal set of spans with the best sum of chances is taken.
+"""Rules and a CRF as one labeller, in two steps.
 
-The chance is a logistic regression on what the parts say of a span. A part says `yes` (it has the
-span), `relabel` (it has another label there), `rival` (it has another span that cannot stand
-beside it) or `none`. Features are the parts' stances together, each stance with the label, and
-for each part the log-odds of the score of its span or rival, told apart by the stances. The
-weights are fitted on spans of documents that the trained parts have not seen (stacking:
-Wolpert 1992, "Stacked generalization", Neural Networks 5(2)). They belong to the parts and texts
-that they were fitted on: with weights from the sample, a CRF of other texts drags the rules down.
+The CRF reads what the rules say: their spans, both layers, are features of each token and its
+neighbours beside those of the plain CRF (Cohen & Carvalho 2005, "Stacked sequential learning",
+IJCAI). So it learns from gold where the rules are right, in context, and what they leave out.
+
+Then each span that rules or CRF propose gets a chance of being right from who proposes it and how
+surely, and the legal set of spans with the best sum of chances is taken. The chance is a logistic
+regression on what the parts say of a span. A part says `yes` (it has the span), `relabel` (it has
+another label there), `rival` (it has another span that cannot stand beside it) or `none`.
+Features are the parts' stances together, each stance with the label, and for each part the
+log-odds of the score of its span or rival, told apart by the stances. The weights are fitted on
+spans of documents that the CRF has not seen (stacking: Wolpert 1992, "Stacked generalization",
+Neural Networks 5(2)), so that where gold is scarce and the rules are good the rules prevail. They
+belong to the CRF and texts that they were fitted on.
+
+Chosen by 5-fold cross-validation on 16 and on 50 documents of the sample (strict F1, both layers):
+rules 0.950 and 0.956; plain CRF 0.859 and 0.919; rules and plain CRF in the regression 0.950 and
+0.955; CRF that reads the rules 0.953 and 0.961; the rules and that CRF in the regression 0.955 and
+0.960. On eleven documents that the rules were written with in view they have 0.996, the CRF that
+reads them 0.975, the regression 0.996: it never falls far behind the better part. With rules of
+0.9805 on 52 sample documents held out from CRFs of 102: plain CRF 0.954, in the regression 0.980;
+CRF that reads the rules 0.9824, in the regression 0.982.
 
 The set is found by dynamic programming over span ends (weighted interval scheduling), in both
 layers: a host counts with its best guests. A span counts as its chance less THRESHOLD, which is
@@ -37,12 +50,12 @@ from baselines.score import NESTED
 from baselines.score_table import figures_to_dict, format_interval, format_rate
 
 KIND = "vipol-ensemble"
-FORMAT = 1
+FORMAT = 2
 CARD_NAME = "model.json"
 CRF_FOLDER = "crf"
 
 THRESHOLD = 0.48
-PENALTY = 1.0
+PENALTY = 3.0
 """L2 penalty of the regression, on every weight but the first."""
 
 FOLDS = 5
@@ -252,7 +265,8 @@ class Ensemble:
 class Retraining:
     """Rules and a CRF trained on gold documents, combined, and what cross-validation says.
 
-    held_out: `rules`, `crf` and `ensemble` on documents that neither the CRF nor the weights saw.
+    held_out: `rules`, `crf` (which reads the rules) and `ensemble` on documents that neither the
+    CRF nor the weights saw.
     gain: F1 of the ensemble less that of the rules, strict spans of both layers.
     """
 
@@ -299,7 +313,7 @@ def retrain(
     crossed = cross_validate(
         gold, seed=seed, folds=folds, settings=settings, rules=rules, on_fold=on_fold
     )
-    crf = train_crf(gold, seed=seed, settings=settings)
+    crf = train_crf(gold, seed=seed, settings=settings, hints=rules)
     on_fold(folds + 1)
     held_out = compare_documents(gold, crossed.answers, seed=seed)
     return Retraining(
@@ -343,17 +357,16 @@ def cross_validate(
             "to measure the gain, and about 50 to gain much"
         )
     rules = rules or _own_rules()
-    order = random.Random(seed).sample(range(len(gold)), len(gold))
-    parts = [[gold[number] for number in order[fold::folds]] for fold in range(folds)]
+    parts = split_folds(gold, folds, seed)
     proposals: dict[str, Proposals] = {}
-    for fold, held_out in enumerate(parts):
-        model = train_crf(_others(parts, held_out), seed=seed, settings=settings)
+    for fold, (seen, held_out) in enumerate(parts):
+        model = train_crf(seen, seed=seed, settings=settings, hints=rules)
         for one in held_out:
             proposals[one.id] = {"rules": rules(one), "crf": model.label_document(one)}
         on_fold(fold + 1)
     answers: dict[str, list[Document]] = {"rules": [], "crf": [], "ensemble": []}
-    for held_out in parts:
-        weights = fit_weights(_examples(_others(parts, held_out), proposals))
+    for seen, held_out in parts:
+        weights = fit_weights(_examples(seen, proposals))
         for one in held_out:
             of = proposals[one.id]
             for name, spans in {**of, "ensemble": combine(of, weights)}.items():
@@ -361,8 +374,15 @@ def cross_validate(
     return CrossValidation(answers, fit_weights(_examples(gold, proposals)))
 
 
-def _others(parts: Sequence[Sequence[Document]], part: Sequence[Document]) -> list[Document]:
-    return [one for other in parts if other is not part for one in other]
+def split_folds(
+    gold: Sequence[Document], folds: int = FOLDS, seed: int = 13
+) -> list[tuple[list[Document], list[Document]]]:
+    """For each fold the documents that are seen and those that are held out."""
+    order = random.Random(seed).sample(range(len(gold)), len(gold))
+    parts = [[gold[number] for number in order[fold::folds]] for fold in range(folds)]
+    return [
+        ([one for other in parts if other is not part for one in other], part) for part in parts
+    ]
 
 
 def _own_rules() -> Labeller:
@@ -466,8 +486,6 @@ def load_ensemble(folder: str, *, rules: Labeller | None = None) -> Labeller:
     card = json.loads(Path(folder, CARD_NAME).read_text(encoding="utf-8"))
     if card.get("format") != FORMAT or not isinstance(card.get("weights"), dict):
         raise DataError(f"{folder}: an ensemble of another format (wanted {FORMAT}); retrain it")
-    parts = {
-        "rules": rules or _own_rules(),
-        "crf": load_crf(Path(folder, CRF_FOLDER)).label_document,
-    }
-    return Ensemble(parts, card["weights"]).label_document
+    rules = rules or _own_rules()
+    crf = load_crf(Path(folder, CRF_FOLDER), hints=rules)
+    return Ensemble({"rules": rules, "crf": crf.label_document}, card["weights"]).label_document

@@ -26,11 +26,12 @@ trusted too much. What was chosen by cross-validation, and how, stands in `basel
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from annotate.document import Span, split_layers
 from annotate.prelabel.lexicon import Lexicon
 from annotate.text import fold
 from annotate.tokens import Offsets
@@ -166,8 +167,12 @@ class TokenReader:
         self._words: dict[str, Word] = {}
         self._listings: dict[str, Form] = {}
 
-    def read(self, text: str, offsets: list[Offsets]) -> Tokens:
-        """The tokens at these places of a text, with their forms."""
+    def read(self, text: str, offsets: list[Offsets], hints: Iterable[Span] = ()) -> Tokens:
+        """The tokens at these places of a text, with their forms.
+
+        hints: nested spans that another labeller gave the text; they stand beside the classes of
+        the lexicon, as `B-outer.ORG E-inner.ORG`.
+        """
         if len(self._words) > MOST_FORMS:
             self._words.clear()
         words: list[Word] = []
@@ -179,7 +184,7 @@ class TokenReader:
                 self._words[surface] = word
             words.append(word)
         listings: list[Form] = []
-        for classes in self._classes(text, offsets, words):
+        for classes in _add_hints(self._classes(text, offsets, words), offsets, hints):
             listing = self._listings.get(classes)
             if listing is None:
                 listing = self._listings[classes] = _listing(classes)
@@ -225,6 +230,29 @@ class TokenReader:
                     name for name in ("surname", "surname.rare") if word.folded in lists[name]
                 ]
         return [" ".join(names) for names in classes]
+
+
+def _add_hints(
+    classes: list[str], offsets: Sequence[Offsets], hints: Iterable[Span]
+) -> Iterable[str]:
+    """The classes of the tokens with those of the hints behind them. A hint that begins or ends
+    inside a token is passed over."""
+    layers = split_layers(hints)
+    if not any(layers.values()):
+        return classes
+    first = {start: number for number, (start, _) in enumerate(offsets)}
+    last = {end: number for number, (_, end) in enumerate(offsets)}
+    names = [[one] if one else [] for one in classes]
+    for layer, spans in layers.items():
+        for span in spans:
+            if span.start not in first or span.end not in last:
+                continue
+            begin, finish = first[span.start], last[span.end]
+            for number in range(begin, finish + 1):
+                ends = (number == begin, number == finish)
+                place = "S" if all(ends) else "B" if ends[0] else "E" if ends[1] else "I"
+                names[number].append(f"{place}-{layer}.{span.label}")
+    return [" ".join(of) for of in names]
 
 
 def context_rows(tokens: Tokens, first: int, last: int) -> list[list[str]]:

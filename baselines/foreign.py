@@ -228,21 +228,7 @@ def read_predictions(
     Raises DataError for a file that cannot be read, a tag that is no IOB2, tokens that are not
     the documents', and tokens that are left over.
     """
-    from annotate.dataset.conll import Columns, read_conll
-
-    columns = Columns(inner=3) if _count_columns(path) == 3 else None
-    tokens = iter(
-        [
-            item
-            for sentence in read_conll(path, columns)
-            for item in zip(
-                sentence.tokens,
-                sentence.tags,
-                sentence.inner or [OUTSIDE] * len(sentence.tags),
-                strict=True,
-            )
-        ]
-    )
+    tokens = _tagged_tokens(path)
     for document in documents:
         spans = [
             replace(span, label=label, source="conll")
@@ -255,6 +241,21 @@ def read_predictions(
             f"{path}: has more tokens than the documents, from {left[0]!r} on; give the documents "
             "that it was made of, in their order"
         )
+
+
+def _tagged_tokens(path: str | Path) -> Iterator[tuple[str, str, str]]:
+    """Each token with its outer and its inner tag."""
+    from annotate.dataset.conll import Columns, read_conll
+    from annotate.dataset.sentences import find_tag_problem, layers_of
+
+    columns = Columns(inner=3) if _count_columns(path) == 3 else None
+    for number, sentence in enumerate(read_conll(path, columns), start=1):
+        for _, tags in layers_of(sentence):
+            for token, before, tag in zip(sentence.tokens, (OUTSIDE, *tags), tags, strict=False):
+                if problem := find_tag_problem(tag, before):
+                    raise DataError(f"{path}: sentence {number}, token {token!r}: {problem}")
+        inner = sentence.inner or (OUTSIDE,) * len(sentence.tags)
+        yield from zip(sentence.tokens, sentence.tags, inner, strict=True)
 
 
 def _count_columns(path: str | Path) -> int:

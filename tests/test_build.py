@@ -817,7 +817,7 @@ def test_the_card_shows_the_scores_of_baselines(tmp_path: Path) -> None:
         "scripts/benchmark",
         "test",
         (
-            BaselineScore("rules", 0.8, (0.75, 0.85), None, 0.7),
+            BaselineScore("rules", 0.8, (0.75, 0.85), both_f1=0.7),
             BaselineScore("big", note="not run: no weights"),
         ),
         signature,
@@ -825,8 +825,8 @@ def test_the_card_shows_the_scores_of_baselines(tmp_path: Path) -> None:
     )
     report = build_dataset(gold, tmp_path, benchmark=found)
     text = card.read_text(encoding="utf-8")
-    assert "| rules | 0.800 | 0.750 to 0.850 | - | 0.700 |  |" in text
-    assert "| big | - | - | - | - | not run: no weights |" in text
+    assert "| rules | 0.800 (0.750 to 0.850) | - | 0.700 |  |" in text
+    assert "| big | - | - | - | not run: no weights |" in text
     assert "Rules were written first." in text
     assert "](plots/scores.png)" in text
     assert "another version of the data" not in text

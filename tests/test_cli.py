@@ -258,6 +258,32 @@ def test_prelabel_and_score_on_real_text_keep_every_byte(tmp_path: Path) -> None
     assert vipol("score", SHARED / "dev.jsonl", out).returncode == 0
 
 
+@pytest.mark.parametrize("format", ["conll", "spacy", "label-studio", "jsonl"])
+def test_an_export_comes_back_by_a_command(docs: Path, tmp_path: Path, format: str) -> None:
+    if format == "spacy":
+        pytest.importorskip("spacy", reason="spaCy is not installed: pip install spacy")
+    run = vipol("export", docs, "--to", format, "-o", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    run = vipol("import", "documents", tmp_path / "out", "--from", format, "-o", tmp_path / "back")
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == f"read 1 document from {format}\n"
+    assert (tmp_path / "back").read_text() == docs.read_text()
+
+
+def test_three_columns_need_the_column_of_the_tag(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("Hà\tB-LOC\tO\nNội\tI-LOC\tO\n")
+    command = ("import", "conll", "--train", tmp_path / "a.conll", "-o", tmp_path / "out")
+    assert "a.conll:1: has 3 columns, two were wanted (token and tag)" in error_of(vipol(*command))
+    run = vipol(*command, "--tag-column", "2")
+    assert "1 sentences         2 tokens       1 entities" in run.stderr
+    run = vipol("train", "crf", tmp_path / "out", "-o", tmp_path / "model")
+    assert run.returncode == 0, run.stderr
+    run = vipol("predict", tmp_path / "model", tmp_path / "out", "-o", tmp_path / "predicted")
+    assert run.returncode == 0, run.stderr
+    run = vipol("score", tmp_path / "out", tmp_path / "predicted")
+    assert "LOC            1.0000 1.0000 1.0000" in run.stdout
+
+
 def test_standard_output_on_a_full_disk(docs: Path) -> None:
     command = [sys.executable, "-m", "annotate", "prelabel", str(docs)]
     with open("/dev/full", "w") as full:

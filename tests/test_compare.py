@@ -268,3 +268,16 @@ def test_two_models_of_one_name_are_refused(monkeypatch, capsys, tmp_path: Path)
     with pytest.raises(SystemExit):
         main()
     assert "a model needs a name of its own; write NAME=" in capsys.readouterr().err
+
+
+def test_score_tells_seen_mentions_by_what_was_trained_on(monkeypatch, capsys, tmp_path: Path):
+    gold = make_gold(2)
+    write_documents(tmp_path / "gold.jsonl", gold)
+    write_documents(tmp_path / "train.jsonl", drop(gold, "PERSON", 1))
+    files = [tmp_path / "gold.jsonl", tmp_path / "gold.jsonl"]
+    run(monkeypatch, "score", *files)
+    assert "in training" not in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    run(monkeypatch, "score", *files, "--train", tmp_path / "train.jsonl", "--html", page)
+    assert "in training       seen 1.0000 (8)   unseen 1.0000 (2)" in capsys.readouterr().out
+    assert "<title>Scores of gold</title>" in page.read_text(encoding="utf-8")

@@ -134,7 +134,10 @@ def test_predictions_in_columns_come_back(tokens: TokenConfig, tmp_path: Path):
     [
         ("Họp O\nở O\nHuế B-ORG\n", r"document b goes on with 'Bộ Tư pháp.*the file with 'Huế'"),
         ("Họp O\nở O\n", "the file with no more tokens"),
-        ("Họp O\nở O\nBộ_Tư_pháp O\nngày I-DATE\n", r"p\.conll:4: I-DATE behind O"),
+        (
+            "Họp O\nở O\nBộ_Tư_pháp O\nngày I-DATE\n",
+            r"p\.conll: sentence 1, token 'ngày': I-DATE behind O",
+        ),
         (
             "Họp O\nở O\nBộ_Tư_pháp O\nngày O\n14/10 O\n. O\nHết O\n",
             "more tokens than the documents, from 'Hết' on",

@@ -392,26 +392,25 @@ def _format_benchmark(facts: CardFacts) -> str:
             "writes (`benchmark.json`, in `source/`) is shown here when the dataset is built again."
         )
 
-    def figure(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
+    def figure(value: float | None, interval: tuple[float, float] | None = None) -> str:
+        if value is None:
+            return "-"
+        return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
-    rows: list[list[Any]] = []
-    for row in benchmark.rows:
-        interval = row.outer_f1_interval
-        rows.append(
-            [
-                row.model,
-                figure(row.outer_f1),
-                f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-",
-                figure(row.inner_f1),
-                figure(row.both_f1),
-                row.note,
-            ]
-        )
+    rows = [
+        [
+            row.model,
+            figure(row.outer_f1, row.outer_f1_interval),
+            figure(row.inner_f1, row.inner_f1_interval),
+            figure(row.both_f1),
+            row.note,
+        ]
+        for row in benchmark.rows
+    ]
     parts = [
-        f"F1 on the {benchmark.split} split: outer and inner layer by seqeval (strict, IOB2), both "
-        f"layers as strict spans. Made by `{benchmark.command}`.",
-        _table(["model", "outer F1", "95 % interval", "inner F1", "both layers", "note"], rows),
+        f"F1 on the {benchmark.split} split, with 95 % intervals: outer and inner layer by seqeval "
+        f"(strict, IOB2), both layers as strict spans. Made by `{benchmark.command}`.",
+        _table(["model", "outer layer", "inner layer", "both layers", "note"], rows),
         benchmark.note,
         f"`{benchmark.signature}`" if benchmark.signature else "",
     ]
@@ -505,7 +504,9 @@ def draw_plots(facts: CardFacts, folder: Path) -> None:
                 "outer layer": [
                     (row.outer_f1, *(row.outer_f1_interval or (None, None))) for row in rows
                 ],
-                "inner layer": [(row.inner_f1, None, None) for row in rows],
+                "inner layer": [
+                    (row.inner_f1, *(row.inner_f1_interval or (None, None))) for row in rows
+                ],
             },
             [row.model for row in rows],
         )

@@ -47,6 +47,7 @@ class BaselineScore:
     outer_f1: float | None = None
     outer_f1_interval: tuple[float, float] | None = None
     inner_f1: float | None = None
+    inner_f1_interval: tuple[float, float] | None = None
     both_f1: float | None = None
     note: str = ""
 
@@ -141,9 +142,10 @@ def _read_benchmark(path: Path) -> Benchmark:
             for row in record["rows"]
         ]
         for row in rows:
-            if row.get("outer_f1_interval") is not None:
-                low, high = row["outer_f1_interval"]
-                row["outer_f1_interval"] = (float(low), float(high))
+            for key in ("outer_f1_interval", "inner_f1_interval"):
+                if row.get(key) is not None:
+                    low, high = row[key]
+                    row[key] = (float(low), float(high))
             for key in ("outer_f1", "inner_f1", "both_f1"):
                 if row.get(key) is not None:
                     row[key] = float(row[key])

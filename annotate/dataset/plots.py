@@ -85,6 +85,7 @@ def draw_estimates(
                 fmt="os^D"[number % 4],
                 color=("#0072B2", "#D55E00", "#009E73", _GREY)[number % 4],
                 capsize=3,
+                clip_on=False,
                 label=title,
             )
         values = [
