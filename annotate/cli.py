@@ -318,16 +318,22 @@ def explain(
     )
     from annotate.prelabel.project import read_project_rules
 
-    found = [each for each in read_documents(source) if each.id == document]
-    if not found:
-        raise DataError(f"{source}: holds no document {document!r}")
-    explanation = explain_document(found[0], read_project_rules(PROJECT_FILE))
+    seen: list[str] = []
+    found = None
+    for each in read_documents(source):
+        seen.append(each.id)
+        if each.id == document:
+            found = each
+    if found is None:
+        some = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
+        raise DataError(f"{source}: holds no document {document!r}; it has {some or 'none'}")
+    explanation = explain_document(found, read_project_rules(PROJECT_FILE))
     if html:
         with open_output(html) as stream:
             stream.write(explanation_to_html(explanation))
         say(f"wrote the explanation to {html}")
     else:
-        print(format_explanation(explanation, colour=sys.stdout.isatty()))
+        print(format_explanation(explanation, colour=sys.stdout.isatty()), end="")
 
 
 @app.command()

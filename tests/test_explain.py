@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,9 @@ from annotate.prelabel.explain import (
     explain_document,
     explanation_to_html,
     format_explanation,
+    home_of,
 )
+from annotate.prelabel.score import load_scores
 from annotate.scheme import LABELS
 
 TEXT = (
@@ -55,6 +58,48 @@ def test_evidence_names_file_and_line():
     assert any(
         re.fullmatch(r"documents\.txt:\d+ \[doc\.type\] Quyết định", e) for e in one.evidence
     )
+
+
+def test_evidence_of_a_person_is_the_word_before_it_and_the_family_name():
+    explanation = explain_document(DOCUMENT)
+    (one,) = [o for o in explanation.kept if o.mention == "Hà Thị Lượt"]
+    found = [re.sub(r":\d+", "", entry) for entry in one.evidence]
+    assert found == ["persons.txt [honorific] bà", "persons.txt [surname] Hà"]
+
+
+def test_evidence_is_of_the_kind_of_the_label():
+    for one in explain_document(DOCUMENT).kept:
+        if one.span.label in ("ORG", "DATE"):
+            assert not [e for e in one.evidence if re.search(r"\[(title|doc|treaty|statute)", e)]
+
+
+def test_the_account_ends_with_the_files_of_the_rules():
+    *_, end = shown = format_explanation(explain_document(DOCUMENT)).splitlines()
+    assert any(line.startswith("annotate/prelabel/person.py: rule:person.") for line in shown)
+    assert end.startswith("lexicons: annotate/prelabel/lexicons/; ")
+    folder = Path(__file__).parents[1]
+    for rule in load_scores():
+        if ":" in rule:
+            assert (folder / home_of(rule)).is_file(), rule
+
+
+def test_every_line_of_the_text_stands_above_its_spans():
+    text = "Hôm qua trời mưa.\n\nThủ tướng gặp bà Hà Thị Lượt.\nKhông có gì."
+    shown = format_explanation(explain_document(Document("x", text))).split("\n\n")[1:-1]
+    first, second, third = shown
+    assert first == "Hôm qua trời mưa."
+    assert second.splitlines()[0] == "Thủ tướng gặp bà Hà Thị Lượt."
+    assert "  PERSON Hà Thị Lượt  rule:person." in second
+    assert third == "Không có gì."
+
+
+def test_text_that_gets_no_pre_labels_is_named():
+    text = "The committee met on Monday 12/3/2020 to discuss the budget of the whole province."
+    explanation = explain_document(Document("x", text))
+    warning = "looks like text in another language than Vietnamese. vipol prelabel gives it no"
+    assert warning in " ".join(format_explanation(explanation).split())
+    assert warning in explanation_to_html(explanation)
+    assert "role=" not in explanation_to_html(explain_document(DOCUMENT))
 
 
 SPANS = (Span(0, 10, "POSITION"), Span(4, 10, "ORG"), Span(20, 30, "ORG"))

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from annotate.document import Document, Span, find_edge_problem, sort_spans, split_layers
+from annotate.legacy import describe_text
 from annotate.prelabel import find_candidates
 from annotate.prelabel.candidate import Candidate
 from annotate.prelabel.chart import Chart, build_chart
@@ -28,6 +29,20 @@ WIDTH = 80
 """Columns that `format_explanation` keeps to."""
 
 _MOST_EVIDENCE = 4
+_BEFORE = 40
+"""How many characters before a person's name the word that leads to it may begin."""
+
+_BODY = ("body", "head", "party", "field", "centre", "level", "province", "city", "district")
+_PLACES = ("country", "region", "world-city")
+_CLASSES: Mapping[str, tuple[str, ...]] = {
+    "PERSON": ("known", "given", "surname", "honorific", "credit", "title"),
+    "POSITION": ("title", "plural", *_BODY, *_PLACES),
+    "ORG": (*_BODY, *_PLACES),
+    "DOCUMENT_REF": ("doc", "statute", "treaty", "work"),
+    "DATE": (),
+}
+"""The classes of entries, without what stands behind a point, that a label goes by."""
+
 _COLOURS = {label.name: label.colour for label in LABELS}
 
 
@@ -38,7 +53,8 @@ Index = Mapping[tuple[str, str], Sequence[str]]
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A span that is there. `also` are the other rules that proposed it, `evidence` the lexicon
-    entries inside it as `file:line [class] entry`, the longest first, at most four."""
+    entries inside it that its label goes by, as `file:line [class] entry`, the longest first, at
+    most four; of a PERSON also the entry right before it."""
 
     span: Span
     mention: str
@@ -59,12 +75,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A document's text with what was kept and what lost, each sorted by place."""
+    """A document's text with what was kept and what lost, each sorted by place. `looks_like` says
+    what keeps the text from being Vietnamese: `vipol prelabel` gives it no spans then."""
 
     id: str
     text: str
     kept: tuple[Kept, ...]
     lost: tuple[Lost, ...]
+    looks_like: str | None = None
 
 
 def explain_document(document: Document, rules: ProjectRules | None = None) -> Explanation:
@@ -130,7 +148,7 @@ def _explain(
             reason, winner = judge.why_lost(span)
             lost.append(Lost(span, text[start:end], reason, winner))
     kept.sort(key=lambda one: (one.span.start, -one.span.end))
-    return Explanation(document.id, text, tuple(kept), tuple(lost))
+    return Explanation(document.id, text, tuple(kept), tuple(lost), describe_text(text))
 
 
 class Judge:
@@ -206,13 +224,20 @@ class _Evidence:
         )
 
     def inside(self, span: Span) -> tuple[str, ...]:
-        """The entries inside a span, the longest first, at most four."""
+        """The entries that a span's label goes by, the longest first, at most four."""
+        wanted = {span.label.lower().replace("_", "-"), *_CLASSES[span.label]}
         found = []
-        for start, end, label in self._places[bisect_left(self._places, (span.start,)) :]:
+        reach = _BEFORE if span.label == "PERSON" else 0
+        for start, end, label in self._places[bisect_left(self._places, (span.start - reach,)) :]:
             if start >= span.end:
                 break
-            if end <= span.end:
+            inside = span.start <= start and end <= span.end
+            before = reach and end <= span.start and not self._chart.text[end : span.start].strip()
+            if (inside or before) and label.partition(".")[0] in wanted:
                 found.append((start - end, start, label, self._chart.folded[start:end]))
+        if span.label == "PERSON":
+            first = self._chart.folded[span.start : span.end].split(" ")[0]
+            found += [(0, span.start, label, first) for label in ("surname", "surname.rare")]
         keys = dict.fromkeys((label, key) for _, _, label, key in sorted(found))
         lines = dict.fromkeys(line for key in keys for line in self._index.get(key, ()))
         return tuple(lines)[:_MOST_EVIDENCE]
@@ -222,7 +247,10 @@ class _Evidence:
 
 
 def format_explanation(explanation: Explanation, *, colour: bool = False) -> str:
-    """The explanation within 80 columns; with `colour` ANSI codes show the labels."""
+    """Each paragraph with its spans, and below it why they are there, within 80 columns.
+
+    With `colour` ANSI codes show the labels; inner spans are underlined.
+    """
     from io import StringIO
 
     from rich.console import Console
@@ -237,42 +265,96 @@ def format_explanation(explanation: Explanation, *, colour: bool = False) -> str
         highlight=False,
     )
 
+    def show(text: Text, indent: str = "", hanging: str = "") -> None:
+        for number, part in enumerate(text.wrap(console, WIDTH - len(indent + hanging))):
+            part.rstrip()
+            margin = indent + (hanging if number else "")
+            console.print(Text(margin) + part if part else Text(), soft_wrap=True)
+
     def line(indent: str, *parts: tuple[str, str]) -> None:
-        text = Text.assemble(*parts)
-        for part in text.wrap(console, WIDTH - len(indent) - 2):
-            console.print(Text(indent) + part, soft_wrap=True)
-            indent = " " * len(indent) + "  " if not indent.endswith("  ") else indent
+        show(Text.assemble(*parts), indent, "  ")
 
     line("", (f"{explanation.id}: {_count(explanation)}", "bold"))
+    if explanation.looks_like:
+        line("", (f"{_warning(explanation)}", "bold red"))
     losers: dict[Span | None, list[Lost]] = defaultdict(list)
     for lost in explanation.lost:
         losers[lost.winner].append(lost)
-    for kept in explanation.kept:
-        span = kept.span
-        indent = "    " if kept.layer == "inner" else "  "
-        colour_of = _COLOURS[span.label]
-        line(indent[2:], (f"{span.label} ", f"bold {colour_of}"), (kept.mention, colour_of))
-        line(
-            indent,
-            (f"{span.start}-{span.end}  {span.source or '?'}  {_score(span.score)}", "dim"),
-        )
-        for source in kept.also:
-            line(indent, (f"also {source}", "dim"))
-        for entry in kept.evidence:
-            line(indent, (f"from {entry}", "dim"))
-        for lost in losers.get(span, ()):
+    for paragraph, spans in _paragraphs(explanation):
+        console.print()
+        shown = Text(explanation.text[paragraph.start : paragraph.stop])
+        for kept in spans:
+            style = _COLOURS[kept.span.label]
+            place = kept.span.start - paragraph.start
+            inner = " underline" if kept.layer == "inner" else " bold"
+            shown.stylize(style + inner, place, place + len(kept.mention))
+        show(shown)
+        for kept in spans:
+            span = kept.span
+            indent = "      " if kept.layer == "inner" else "  "
+            colour_of = _COLOURS[span.label]
             line(
                 indent,
-                ("lost ", "red"),
-                (f"{lost.span.label} ", _COLOURS[lost.span.label]),
-                (f"{lost.mention} ", ""),
-                (f"({lost.reason}; {lost.span.source} {_score(lost.span.score)})", "dim"),
+                (f"{span.label} ", f"bold {colour_of}"),
+                (kept.mention, colour_of),
+                (f"  {span.source or '?'} {_score(span.score)}", "dim"),
             )
+            for source in kept.also:
+                line(f"{indent}  ", (f"also {source}", "dim"))
+            for entry in kept.evidence:
+                line(f"{indent}  ", (f"from {entry}", "dim"))
+            for lost in losers.get(span, ()):
+                line(
+                    f"{indent}  ",
+                    ("lost ", "red"),
+                    (f"{lost.span.label} ", _COLOURS[lost.span.label]),
+                    (f"{lost.mention} ", ""),
+                    (f"({lost.reason}; {lost.span.source} {_score(lost.span.score)})", "dim"),
+                )
     if None in losers:
-        line("", ("lost against no span", "bold"))
+        line("", ("\nlost against no span", "bold"))
         for lost in losers[None]:
-            line("  ", (f"{lost.span.label} ", ""), (f"{lost.mention} ({lost.reason})", "dim"))
+            line("  ", (f"{lost.span.label} {lost.mention} ({lost.reason})", ""))
+    console.print()
+    for where in _homes(explanation):
+        line("", (where, "dim"))
     return stream.getvalue()
+
+
+def _paragraphs(explanation: Explanation) -> Iterator[tuple[range, list[Kept]]]:
+    """The lines of the text that are not blank, two as one where a span crosses their border."""
+    text, kept = explanation.text, explanation.kept
+    number, place = 0, 0
+    while place < len(text):
+        end = _line_end(text, place)
+        spans: list[Kept] = []
+        while number < len(kept) and kept[number].span.start < end:
+            end = max(end, _line_end(text, kept[number].span.end))
+            spans.append(kept[number])
+            number += 1
+        if text[place:end].strip():
+            yield range(place, end), spans
+        place = end + 1
+
+
+def _line_end(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end
+
+
+def _homes(explanation: Explanation) -> Iterator[str]:
+    """Where the rules of the spans that are there stand, and how a project changes them."""
+    homes: dict[str, dict[str, None]] = defaultdict(dict)
+    for kept in explanation.kept:
+        source = kept.span.source or "?"
+        homes[home_of(source)][source] = None
+    for home, sources in sorted(homes.items()):
+        yield f"{home}: {', '.join(sorted(sources))}"
+    yield "lexicons: annotate/prelabel/lexicons/; your own and patterns: vipol.toml"
+
+
+def _warning(explanation: Explanation) -> str:
+    return f"This text {explanation.looks_like}. vipol prelabel gives it no spans."
 
 
 def _count(explanation: Explanation) -> str:
@@ -312,16 +394,19 @@ def explanation_to_html(explanation: Explanation) -> str:
     )
     kept = "".join(_kept_row(one) for one in explanation.kept)
     lost = "".join(_lost_row(one) for one in explanation.lost)
+    warning = f'<p role="alert">{html.escape(_warning(explanation))}</p>'
+    warning = warning if explanation.looks_like else ""
+    homes = "".join(f"<li>{html.escape(home)}</li>" for home in _homes(explanation))
     return (
         '<!DOCTYPE html>\n<html lang="vi"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body>\n"
-        f"<h1>{title}</h1><p>{_count(explanation)}</p><p>{keys}</p>\n"
+        f"<h1>{title}</h1><p>{_count(explanation)}</p>{warning}<p>{keys}</p>\n"
         f'<div class="text">{_marked_text(explanation)}</div>\n'
         "<h2>What is there</h2><table><tr><th>label<th>mention<th>rule<th>score<th>why</tr>"
         f"{kept}</table>\n<h2>What lost</h2>"
         "<table><tr><th>label<th>mention<th>rule<th>score<th>why<th>against</tr>"
-        f"{lost}</table>\n</body></html>\n"
+        f"{lost}</table>\n<h2>Where to change it</h2><ul>{homes}</ul>\n</body></html>\n"
     )
 
 
