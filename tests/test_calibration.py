@@ -7,16 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from annotate.document import Document, Span, write_documents
+from annotate.document import Document, Span, read_documents, write_documents
 from annotate.errors import DataError
+from annotate.markup import read_source_folder
+from annotate.prelabel import label_document
 from baselines.calibration import (
     Calibration,
     calibration_to_dict,
+    cross_validate_scores,
+    fit_source_scores,
     format_calibration,
     measure_calibration,
 )
 
 ROOT = Path(__file__).parents[1]
+DEVELOPMENT = ROOT.parent / "shared" / "corpus" / "dev.jsonl"
 
 
 def measure(spans: list[tuple[float | None, bool]]) -> Calibration:
@@ -76,3 +81,31 @@ def test_the_script(tmp_path: Path):
     done = subprocess.run([*command, "no.jsonl"], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "check_scores: no.jsonl: no such file; check the path\n"
+
+
+def test_scores_of_sources_are_smoothed_towards_their_label():
+    text = "ab" * 10
+    gold = Document("d", text, tuple(Span(2 * n, 2 * n + 1, "ORG") for n in range(9)))
+    found = [Span(2 * n, 2 * n + 1, "ORG", "often" if n < 8 else "rare") for n in range(10)]
+    scores = fit_source_scores([gold], [gold.with_spans(found)])
+    assert scores.label == {"ORG": 0.9}
+    assert scores.source["often"] == pytest.approx((8 + 5 * 0.9) / 13)
+    assert scores.source["rare"] == pytest.approx((1 + 5 * 0.9) / 7)
+    unseen = gold.with_spans([Span(0, 1, "ORG", "new"), Span(2, 3, "DATE", "new")])
+    assert [span.score for span in scores.rescore(unseen).spans] == [0.9, 0.5]
+
+
+def test_scores_of_the_rules_mean_what_they_say():
+    """Fitted on four fifths of the sample and checked on the last, five times."""
+    gold = read_source_folder(ROOT / "datasets" / "vipol-sample" / "source")
+    predicted = [one.with_spans(label_document(one)) for one in gold]
+    result = cross_validate_scores(gold, predicted)
+    assert sum(one.spans for one in result.bins) == sum(len(one.spans) for one in predicted)
+    assert not any(one.is_off for one in result.bins)
+
+
+@pytest.mark.skipif(not DEVELOPMENT.exists(), reason="../shared/corpus is absent")
+def test_scores_of_the_rules_hold_on_real_texts():
+    gold = list(read_documents(DEVELOPMENT, labelled=True))
+    result = measure_calibration(gold, [one.with_spans(label_document(one)) for one in gold])
+    assert not any(one.is_off for one in result.bins)
