@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from annotate.document import Document, Span
+from annotate.cli import app
+from annotate.document import Document, Span, write_documents
 from annotate.prelabel import label_document
 from annotate.prelabel.explain import (
     Judge,
@@ -184,3 +186,12 @@ def test_any_text_is_explained_whole(text: str):
     page.feed(explanation_to_html(explanation))
     assert page.text == text
     assert max(map(len, format_explanation(explanation).splitlines())) <= 80
+
+
+def test_the_command_names_documents_that_there_are(tmp_path: Path):
+    path = tmp_path / "docs.jsonl"
+    write_documents(path, [DOCUMENT])
+    run = CliRunner().invoke(app, ["explain", str(path), "--document", "doc-1"])
+    assert run.output == format_explanation(explain_document(DOCUMENT))
+    run = CliRunner().invoke(app, ["explain", str(path), "--document", "none"])
+    assert str(run.exception) == f"{path}: holds no document 'none'; it has doc-1"

@@ -1,10 +1,13 @@
 """Figures of the rules, checked against spans counted by hand and by the scorer."""
 
 import json
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from annotate.document import Document, Span
+from annotate.cli import app
+from annotate.document import Document, Span, write_documents
 from annotate.errors import DataError
 from annotate.prelabel import label_document
 from annotate.prelabel.statistics import (
@@ -125,3 +128,13 @@ def test_long_mentions_keep_the_table_in_its_columns():
     name = "tài liệu-" * 30
     document = Document(name, RIGHT[0].text, (Span(0, 70, "PERSON"),))
     assert max(map(len, format_rule_report(measure([document])).splitlines())) <= 80
+
+
+def test_the_command_takes_gold_from_a_file(tmp_path: Path):
+    documents, gold = tmp_path / "docs.jsonl", tmp_path / "gold.jsonl"
+    write_documents(documents, RIGHT)
+    write_documents(gold, GOLD[:1])
+    run = CliRunner().invoke(app, ["rules", str(documents), "--gold", str(gold)])
+    assert run.exit_code == 0, run.output
+    assert "2 documents, " in run.output
+    assert "gold for 1: 0 of its spans no rule proposed" in run.output
