@@ -98,6 +98,12 @@ def test_a_call_for_each_document():
     assert seen == ["d0", "d1"]
 
 
+def test_text_that_gets_no_pre_labels_has_none_here():
+    text = "The committee met on Monday 12/3/2020 to discuss the budget of the whole province."
+    report = measure_rules([Document("x", text)])
+    assert (report.documents, report.spans, report.rules) == (1, 0, ())
+
+
 def test_precision_is_of_the_documents_with_gold():
     """Twice as many documents, the second half without gold: the same precision."""
     more = [Document(f"more-{d.id}", d.text) for d in RIGHT]

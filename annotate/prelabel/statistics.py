@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from annotate.document import Document, Span, sort_spans
 from annotate.errors import DataError
+from annotate.legacy import describe_text
 from annotate.prelabel import find_candidates
 from annotate.prelabel.chart import build_chart
 from annotate.prelabel.explain import Judge, home_of, list_proposals
@@ -149,7 +150,10 @@ def _add(
 ) -> None:
     chart = rules.build_chart(document.text) if rules else build_chart(document.text)
     candidates = find_candidates(chart)
-    if rules:
+    kept: tuple[Span, ...] = ()
+    if describe_text(document.text) is not None:
+        candidates = []
+    elif rules:
         kept = sort_spans(resolve(chart, rules.find_candidates(chart)))
         candidates = [*candidates, *rules.find(chart)]
     else:
