@@ -7,6 +7,7 @@ out, so after a failure we look, and the user runs the same push again.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -271,8 +272,8 @@ def _create(
     report: PushReport,
     tell: Progress,
 ) -> None:
-    for some in _batches(documents, batch, lambda document: len(document.text)):
-        tasks = [make(document) for document in some]
+    batches = _batches(documents, batch, lambda document: len(document.text))
+    for some, tasks in _made_ahead(batches, make):
         try:
             connection.change(
                 f"/api/projects/{project.id}/import",
@@ -283,6 +284,25 @@ def _create(
             _require_arrived(connection, project, some, error, report.created)
         report.created += len(some)
         tell(len(some))
+
+
+def _made_ahead(
+    batches: Iterable[list[Document]], make: Callable[[Document], Task]
+) -> Iterator[tuple[list[Document], list[Task]]]:
+    """Batches with their tasks, each made while the server still stores the one before."""
+
+    def make_all(some: list[Document]) -> list[Task]:
+        return [make(document) for document in some]
+
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        waiting: tuple[list[Document], Future[list[Task]]] | None = None
+        for some in batches:
+            following = (some, ahead.submit(make_all, some))
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = following
+        if waiting:
+            yield waiting[0], waiting[1].result()
 
 
 def _require_arrived(
