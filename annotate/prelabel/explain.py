@@ -393,7 +393,7 @@ def explanation_to_html(explanation: Explanation) -> str:
         for label in LABELS
     )
     kept = "".join(_kept_row(one) for one in explanation.kept)
-    lost = "".join(_lost_row(one) for one in explanation.lost)
+    lost = "".join(_lost_row(one, explanation.text) for one in explanation.lost)
     warning = f'<p role="alert">{html.escape(_warning(explanation))}</p>'
     warning = warning if explanation.looks_like else ""
     homes = "".join(f"<li>{html.escape(home)}</li>" for home in _homes(explanation))
@@ -455,6 +455,7 @@ def _kept_row(kept: Kept) -> str:
     return f"{_cells(kept.span, kept.mention)}<td>{'<br>'.join(map(html.escape, why))}</tr>\n"
 
 
-def _lost_row(lost: Lost) -> str:
-    against = f"{lost.winner.label} {lost.winner.start}-{lost.winner.end}" if lost.winner else "-"
-    return f"{_cells(lost.span, lost.mention)}<td>{html.escape(lost.reason)}<td>{against}</tr>\n"
+def _lost_row(lost: Lost, text: str) -> str:
+    winner = lost.winner
+    against = f"{winner.label} {text[winner.start : winner.end]}" if winner else "-"
+    return f"{_cells(lost.span, lost.mention)}<td>{html.escape(lost.reason)}<td>{html.escape(against)}</tr>\n"
