@@ -458,4 +458,5 @@ def _kept_row(kept: Kept) -> str:
 def _lost_row(lost: Lost, text: str) -> str:
     winner = lost.winner
     against = f"{winner.label} {text[winner.start : winner.end]}" if winner else "-"
-    return f"{_cells(lost.span, lost.mention)}<td>{html.escape(lost.reason)}<td>{html.escape(against)}</tr>\n"
+    why = "<td>".join(map(html.escape, (lost.reason, against)))
+    return f"{_cells(lost.span, lost.mention)}<td>{why}</tr>\n"
