@@ -293,7 +293,9 @@ def prelabel(
     ] = "rules",
     workers: Workers = 1,
 ) -> None:
-    """Label documents before annotators see them; entities that come in are put aside.
+    """Label documents by rules or a model, before annotators do.
+
+    Entities that come in are put aside.
 
     Example: vipol prelabel docs.jsonl -o prelabelled.jsonl
     """
@@ -306,7 +308,7 @@ def explain(
     document: Annotated[str, typer.Option(help="Id of the document to explain.")],
     html: Annotated[Path | None, typer.Option(help="Write an HTML page here instead.")] = None,
 ) -> None:
-    """Show why each pre-label of a document is there, and what lost against it.
+    """Why each pre-label is there, and what lost against it.
 
     Example: vipol explain docs.jsonl --document a01
     """
@@ -345,7 +347,7 @@ def rules(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What each rule of pre-labelling does: coverage, conflicts; with gold precision and errors.
+    """What each rule does: coverage, conflicts, precision.
 
     Example: vipol rules docs.jsonl --gold gold.jsonl
     """
