@@ -1,5 +1,6 @@
 """Pre-labelling by rules and lexicons: a Document to its spans, in both layers."""
 
+from annotate.cycles import no_cycle_search
 from annotate.document import Document, Span, sort_spans
 from annotate.prelabel.acronym import find_defined, find_sources
 from annotate.prelabel.candidate import Candidate
@@ -17,6 +18,7 @@ RULES_VERSION = "0.2"
 __all__ = ["RULES_VERSION", "label_document"]
 
 
+@no_cycle_search()
 def label_document(document: Document) -> tuple[Span, ...]:
     """Spans that the rules find in a document, legal by the scheme, sorted by place.
 
