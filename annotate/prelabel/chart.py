@@ -279,14 +279,10 @@ def _find_shouting(chart: Chart) -> set[int]:
     """Numbers of the tokens that stand in a line without any small letter."""
     shouting: set[int] = set()
     offset = 0
-    token = 0
     for line in chart.text.split("\n"):
         end = offset + len(line)
         if line.isupper() and " " in line.strip():
-            while token < len(chart) and chart.starts[token] < offset:
-                token += 1
-            while token < len(chart) and chart.starts[token] < end:
-                shouting.add(token)
-                token += 1
+            first = bisect_left(chart.starts, offset)
+            shouting.update(range(first, bisect_left(chart.starts, end, first)))
         offset = end + 1
     return shouting
