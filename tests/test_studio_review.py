@@ -242,7 +242,12 @@ def test_a_reviewer_decides_in_the_browser(
     (decision,), problems = pull_decisions(studio, title)
     assert (decision.spans, problems) == (GOLD, [])
     assert decision.meta["annotator"] == annotators[0].email
-    assert decision.meta["prelabels"] == {"kept": 2, "changed": 0, "deleted": 0, "added": 2}
+    assert decision.meta["prelabels"] == {
+        "kept": [list(span.key) for span in GOLD[:2]],
+        "changed": [],
+        "deleted": [],
+        "added": [list(span.key) for span in GOLD[2:]],
+    }
 
 
 def test_there_are_no_decisions_before_there_is_a_project(studio: Connection) -> None:
