@@ -18,6 +18,7 @@ import typer
 from annotate import __version__
 from annotate.adjudicate import Policy
 from annotate.dataset.exports import ExportFormat
+from annotate.dataset.load import is_dataset
 from annotate.dataset.sentences import TokenConfig
 from annotate.dataset.split import Split, SplitBy
 from annotate.document import Document, check_own, read_documents, write_documents
@@ -143,7 +144,7 @@ def load_gold(source: str, split: str | None = None, *, foreign: bool = False) -
     With `foreign` also those of imported datasets, with labels and tokens of their own.
     """
     path = Path(source)
-    if path.is_dir() and (path / "README.md").exists():
+    if is_dataset(path):
         from annotate.dataset.load import load_documents
 
         documents = load_documents(path, split)
@@ -253,7 +254,7 @@ def write_predictions(
     label_map: Path | None = None,
 ) -> None:
     from annotate.dataset.imports import read_label_map
-    from baselines.foreign import read_predictions
+    from baselines.foreign import KNOWN_NAMES, read_predictions
     from baselines.workers import label_stream
 
     labels = read_label_map(label_map) if label_map else None
@@ -267,7 +268,7 @@ def write_predictions(
         nonlocal spans
         stream = (
             read_predictions(model, documents, labels)
-            if Path(model).is_file()
+            if model not in KNOWN_NAMES and Path(model).is_file()
             else label_stream(
                 model, documents, workers, project=PROJECT_FILE, label_map=labels, warn=warn
             )
@@ -387,10 +388,16 @@ def retrain(
 
     Example: vipol retrain gold.jsonl -o ensemble
     """
-    from baselines.ensemble import FOLDS, format_retraining, retraining_to_dict
+    from baselines.ensemble import (
+        FOLDS,
+        check_ensemble_output,
+        format_retraining,
+        retraining_to_dict,
+    )
     from baselines.ensemble import retrain as retrain_ensemble
     from baselines.workers import open_labeller
 
+    check_ensemble_output(output)
     gold = load_training([source])
     for document in gold:
         check_own(document, source)
@@ -809,7 +816,14 @@ def read_earlier(output: str) -> list[Document]:
     path = Path(output)
     if output == "-" or not path.is_file() or not path.stat().st_size:
         return []
-    return list(read_documents(path, labelled=True))
+    earlier = list(read_documents(path, labelled=True))
+    for document in earlier:
+        if "decided_by" not in document.meta:
+            raise DataError(
+                f"{output} (document {document.id}): is no gold that vipol adjudicate wrote, and "
+                "would be lost; name another file to write"
+            )
+    return earlier
 
 
 @app.command()
@@ -842,7 +856,7 @@ def build(
     from annotate.dataset.describe import read_description
 
     documents = choose_annotator(source, annotator) if annotator else load_gold(source)
-    is_markup = Path(source).is_dir() and not (Path(source) / "README.md").exists()
+    is_markup = Path(source).is_dir() and not is_dataset(source)
     described = read_description(Path(source) if is_markup else output / "source")
     with progress_bars() as advance:
         report = build_dataset(
@@ -1035,7 +1049,7 @@ def load_training(sources: list[str], split: str = "train") -> list[Document]:
     """The documents of all sources; of a built dataset those of one split."""
     documents: list[Document] = []
     for source in sources:
-        is_built = (Path(source) / "README.md").exists()
+        is_built = is_dataset(source)
         documents += load_gold(source, split if is_built else None, foreign=True)
     return documents
 
@@ -1046,11 +1060,7 @@ def load_validation(sources: list[str], named: list[str] | None) -> list[Documen
         return load_training(named, "validation")
     from annotate.dataset.load import has_split
 
-    built = [
-        source
-        for source in sources
-        if (Path(source) / "README.md").exists() and has_split(source, "validation")
-    ]
+    built = [source for source in sources if is_dataset(source) and has_split(source, "validation")]
     return load_training(built, "validation") if built else None
 
 

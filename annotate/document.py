@@ -96,7 +96,7 @@ def token_sentences(document: Document) -> list[list[Offsets]]:
     Each token is in one sentence; offsets are into the document's text.
     """
     if document.foreign:
-        return [list(sentence) for sentence in document.foreign.tokens]
+        return [list(sentence) for sentence in document.foreign.tokens if sentence]
     tokens = tokenize(document.text)
     starts = [start for start, _ in tokens]
     return [
@@ -295,6 +295,15 @@ def document_from_dict(record: Any, where: str, *, labelled: bool = False) -> Do
         raise DataError(f"{where}: 'entities' must be a list")
     if not isinstance(meta, dict):
         raise DataError(f"{where}: 'meta' must be an object")
+    try:
+        json.dumps({**record, "text": ""}, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{where}: its id, meta or entities hold half a character (a lone surrogate); "
+            "mend the source"
+        ) from None
+    except RecursionError:
+        raise DataError(f"{where}: JSON nested too deep") from None
     spans = sort_spans(_span_from_dict(entity, where) for entity in entities)
     foreign = foreign_from_dict(record["foreign"], where) if "foreign" in record else None
     document = Document(record["id"], record["text"], spans, meta, foreign)

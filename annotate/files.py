@@ -39,6 +39,14 @@ def open_input(path: str | Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
+def is_device(path: Path) -> bool:
+    """Whether a path is there and is neither file nor folder: /dev/null, a pipe, `>(command)`.
+
+    Such a thing is written to, never replaced.
+    """
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def open_output(path: str | Path) -> Iterator[IO[str]]:
     """Open `path` for writing UTF-8 text that appears only when the block ends well.
@@ -62,6 +70,17 @@ def open_output(path: str | Path) -> Iterator[IO[str]]:
     target = Path(path)
     if target.is_dir():
         raise DataError(f"{path}: is a folder; name a file to write")
+    if is_device(target):
+        try:
+            with open(target, "w", encoding="utf-8", newline="\n") as stream:
+                yield stream
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+        return
+    if target.is_symlink():
+        target = target.resolve()  # the file is replaced, the link to it stays
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

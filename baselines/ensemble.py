@@ -458,10 +458,16 @@ def is_ensemble_folder(folder: str | Path) -> bool:
     return isinstance(card, dict) and card.get("kind") == KIND
 
 
-def _save(report: Retraining, folder: Path) -> None:
+def check_ensemble_output(folder: Path) -> None:
+    """Raise DataError unless an ensemble may be written to `folder`: it does not exist, is empty,
+    or holds an ensemble."""
     occupied = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if occupied and not is_ensemble_folder(folder):
         raise DataError(f"{folder}: exists and is no ensemble; name a new folder, or empty it")
+
+
+def _save(report: Retraining, folder: Path) -> None:
+    check_ensemble_output(folder)
     card = {
         "kind": KIND,
         "format": FORMAT,

@@ -902,6 +902,20 @@ def test_addresses_of_annotators_are_not_in_the_dataset(tmp_path: Path) -> None:
     assert loaded["vn-001"].meta["annotator"] == "annotator-3"
 
 
+def test_only_whole_addresses_are_replaced_in_any_case() -> None:
+    meta = {
+        "annotator": "an@x.vn",
+        "byline": "lan@x.vn",
+        "note": "theo An@x.vn, không phải an@x.vn.edu",
+    }
+    (hidden,) = replace_addresses([Document("a", "văn bản", (), meta)], {}).documents
+    assert hidden.meta == {
+        "annotator": "annotator-1",
+        "byline": "lan@x.vn",
+        "note": "theo annotator-1, không phải an@x.vn.edu",
+    }
+
+
 def test_a_pseudonym_is_never_the_name_of_another(tmp_path: Path) -> None:
     gold = [article(0, annotator="annotator-1"), article(1, annotator="an@lab.example")]
     hidden = replace_addresses(gold, {})
@@ -1007,3 +1021,14 @@ def test_the_sample_loads_from_a_checkout(tmp_path: Path, monkeypatch: pytest.Mo
     for config in CONFIGS:
         dataset = load_dataset("datasets/vipol-sample", config, cache_dir=str(tmp_path))
         assert set(dataset) == set(SPLITS)
+
+
+def test_dates_that_do_not_sort_by_time_are_refused() -> None:
+    from annotate.dataset.split import assign_splits
+
+    documents = [
+        Document(str(n), "văn bản", (), {"published": date})
+        for n, date in enumerate(["2019-03-05", "2019", "31/12/2010"])
+    ]
+    with pytest.raises(DataError, match="document 2: 'published' in 'meta' is '31/12/2010'"):
+        assign_splits(documents, [[0], [1], [2]], by="date")

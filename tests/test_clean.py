@@ -397,3 +397,11 @@ def test_missing_empty_and_twice(tmp_path: Path) -> None:
     page = write(tmp_path / "a.txt", "Một")
     with pytest.raises(DataError, match="'a' stood already in"):
         list(read_pages([page, page]))
+
+
+def test_a_tone_typed_before_the_mark_of_its_vowel_is_composed() -> None:
+    """As in the text of some PDF files; NFC alone leaves the letter in two pieces."""
+    page = "Đồng chí Nguyễn Tấn Dũng, Trần Văn Lực dự họp ở Huyện ủy Sơn Hà."
+    typed = page.replace("ấ", "a\u0301\u0302").replace("ễ", "e\u0303\u0302")
+    assert unicodedata.normalize("NFC", typed) != page
+    assert clean_text(typed) == clean_text(page)

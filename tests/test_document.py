@@ -74,6 +74,7 @@ def test_source_and_score_survive(tmp_path: Path) -> None:
         (line(text="a\ud800"), ":1 (document d1): the text holds half a character"),
         (line(entities={}), ":1 (document d1): 'entities' must be a list"),
         (line(meta=[]), ":1 (document d1): 'meta' must be an object"),
+        (line(meta={"title": "a\ud800"}), ":1 (document d1): its id, meta or entities hold half"),
         (line(label=1), ":1 (document d1): unknown field 'label'"),
         (line(entities=[3]), ":1 (document d1): an entity must be an object"),
         (line(entities=[{"start": 0, "end": 2}]), ":1 (document d1): an entity lacks 'label'"),
@@ -221,3 +222,26 @@ def test_a_legal_nesting_is_found_legal() -> None:
 def test_edges(mention: str, good: bool) -> None:
     problem = find_edge_problem(mention, Span(0, len(mention), "ORG"))
     assert (problem is None) is good, problem
+
+
+def test_a_pipe_is_written_to_and_a_link_stays(tmp_path: Path) -> None:
+    import os
+    import threading
+
+    from annotate.files import open_output
+
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    with open_output(pipe) as stream:
+        stream.write("x")
+    reader.join(10)
+    assert got == ["x"]
+    assert pipe.is_fifo()
+
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with open_output(tmp_path / "link") as stream:
+        stream.write("y")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "y"

@@ -17,7 +17,7 @@ from annotate.dataset.exports import (
     read_export,
 )
 from annotate.dataset.sentences import TokenConfig
-from annotate.document import Document, Span
+from annotate.document import Document, Foreign, Span
 from annotate.errors import DataError
 
 TEXT = "Đồng chí Trần Quốc Minh,  Bí thư Huyện uỷ Sơn_Hà,\nhọp ngày 5/3/2019."
@@ -201,3 +201,15 @@ def test_a_refused_export_leaves_the_file_that_was_there(tmp_path: Path) -> None
         export_documents([sample(), bad], path, "conll")
     assert path.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("place", [(4, 7), (0, 12)])  # inside a token; across a sentence's end
+def test_conll_loses_no_span_of_others_data(tmp_path: Path, place: tuple[int, int]) -> None:
+    tokens = (((0, 7), (7, 8)), (), ((9, 12), (13, 15)))
+    document = Document(
+        "a", "Ông Lan. Mai về", (Span(*place, "PER"),), {}, Foreign(("PER",), tokens)
+    )
+    with pytest.raises(DataError, match="1 of its 1 spans"):
+        export_documents([document], tmp_path / "a.conll", "conll")
+    assert not (tmp_path / "a.conll").exists()
+    assert export_documents([document.with_spans([])], tmp_path / "a.conll", "conll") == 1

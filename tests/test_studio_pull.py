@@ -366,12 +366,13 @@ def test_work_that_is_begun_is_counted(
 ) -> None:
     project, task = push_one(studio, make_project)
     one, two = annotator_connections
-    submit_annotation(one, task, TEXT, [PERSON])
     begun = {"result": spans_to_regions(TEXT, [DATE])}
     answer = two.client._client_wrapper.httpx_client.request(
         f"api/tasks/{task}/drafts", method="POST", json=begun
     )
     assert answer.status_code == 201
+    assert pull_annotations(studio, project) == ([], PullReport(unfinished=1))
+    submit_annotation(one, task, TEXT, [PERSON])
     documents, report = pull_annotations(studio, project)
     assert [document.spans for document in documents] == [(PERSON,)]
     assert report == PullReport(tasks=1, annotations=1, documents=1, unfinished=1)

@@ -14,7 +14,14 @@ import pytest
 from annotate.errors import ServiceError
 from annotate.studio.annotators import create_annotator, load_annotators
 from annotate.studio.connection import connect
-from annotate.studio.server import Server, find_server, start_server, stop_server
+from annotate.studio.server import (
+    Server,
+    _birth,
+    find_server,
+    start_server,
+    stop_server,
+    write_private,
+)
 
 pytestmark = pytest.mark.studio
 
@@ -33,6 +40,19 @@ def listens(server: Server) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+def test_what_others_put_into_the_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "articles.jsonl").write_text("mine")
+    with pytest.raises(ServiceError, match=r"data: is there already .* choose another folder"):
+        start_server(tmp_path, timeout=5)
+    assert (tmp_path / "data" / "articles.jsonl").read_text() == "mine"
+    (tmp_path / "data" / "articles.jsonl").unlink()
+    (tmp_path / "secrets.json").write_text('{"hub": "x"}')
+    with pytest.raises(ServiceError, match=r"secrets.json: is there already"):
+        start_server(tmp_path, timeout=5)
+    assert (tmp_path / "secrets.json").read_text() == '{"hub": "x"}'
 
 
 def test_secrets_are_for_the_owner_only(studio_server: Server) -> None:
@@ -186,6 +206,23 @@ def test_annotators_are_users_with_passwords_and_tokens(studio_server: Server) -
         assert browser.get("/api/current-user/whoami").json()["first_name"] == "Đỗ Thị Bích"
 
 
+def test_a_server_that_ran_before_outlives_a_failed_look(tmp_path: Path) -> None:
+    """As when it is busy with an export for longer than the one who asks will wait."""
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        write_private(tmp_path / "secrets.json", {"user": "u", "password": "p", "token": "t"})
+        write_private(
+            tmp_path / "running.json", {"pid": process.pid, "birth": _birth(process.pid), "port": 9}
+        )
+        try:
+            with pytest.raises(ServiceError, match="gave no good answer in time"):
+                start_server(tmp_path, timeout=0.5)
+            assert is_running(process.pid)
+            assert find_server(tmp_path) is not None
+        finally:
+            process.kill()
+
+
 def test_an_account_that_was_begun_is_finished(studio_server: Server) -> None:
     """As after a call that was cut off between signing up and noting the token."""
     one = create_annotator(studio_server, "Võ Dở Dang")
@@ -200,6 +237,10 @@ def test_an_account_that_was_begun_is_finished(studio_server: Server) -> None:
 def test_accounts_that_cannot_be_made(studio_server: Server) -> None:
     with pytest.raises(ServiceError, match=r"gives no login name; give an email as well"):
         create_annotator(studio_server, "…")
+    ha = create_annotator(studio_server, "Hà")
+    with pytest.raises(ServiceError, match=r"'Hạ' gives the login ha@\S+, which is 'Hà''s; give"):
+        create_annotator(studio_server, "Hạ")
+    assert create_annotator(studio_server, "Hạ", "ha.2@vipol.example").email != ha.email
     with pytest.raises(ServiceError, match=rf"account {studio_server.user} was refused .*already"):
         create_annotator(studio_server, "Ai đó", studio_server.user)
     with pytest.raises(ServiceError, match=r"account no-address was refused"):

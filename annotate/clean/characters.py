@@ -11,8 +11,17 @@ _INVISIBLE = re.compile(
     "\ud800-\udfff]"  # lone halves of characters, which no file can hold
 )
 
+# A tone typed before the mark of its vowel (a + acute + circumflex, as some PDF files have it):
+# Unicode keeps the order of these marks, so NFC alone leaves a letter in pieces.
+_LOOSE = re.compile("[\u0302\u0306]")
+_TONE_FIRST = re.compile("([\u0300\u0301\u0303\u0309])([\u0302\u0306])")
+
 
 def normalise(raw: str) -> str:
     """NFC text with `\\n` line ends, plain spaces and no invisible characters."""
     text = _INVISIBLE.sub("", _SPACES.sub(" ", _NEWLINES.sub("\n", raw)))
-    return unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFC", text)
+    if not _LOOSE.search(composed):
+        return composed
+    parts = _TONE_FIRST.sub(r"\2\1", unicodedata.normalize("NFD", composed))
+    return unicodedata.normalize("NFC", parts)

@@ -46,7 +46,7 @@ from annotate.document import (
     write_documents,
 )
 from annotate.errors import DataError
-from annotate.files import display_name, open_input, open_output
+from annotate.files import display_name, is_device, open_input, open_output
 from annotate.studio.task import document_to_task, regions_to_spans, spans_to_regions
 from annotate.tags import OUTSIDE, spans_to_tags, tags_to_spans
 from annotate.tokens import Offsets, tokenize
@@ -149,14 +149,23 @@ def _conll_sentences(
     """Token, outer tag and inner tag of each token, sentence by sentence."""
     if document.foreign:
         layers = split_layers(document.spans)
-        for sentence in document.foreign.tokens:
+        held = 0
+        for sentence in token_sentences(document):
             start, end = sentence[0][0], sentence[-1][1]
-            columns = [
-                spans_to_tags(sentence, [s for s in spans if start <= s.start and s.end <= end])[0]
-                for spans in layers.values()
-            ]
+            columns = []
+            for spans in layers.values():
+                inside = [s for s in spans if start <= s.start and s.end <= end]
+                tags, lost = spans_to_tags(sentence, inside)
+                held += len(inside) - len(lost)
+                columns.append(tags)
             texts = [document.text[first:last] for first, last in sentence]
             yield zip(texts, *columns, strict=True)
+        if held < len(document.spans):
+            raise DataError(
+                f"document {document.id}: {len(document.spans) - held} of its "
+                f"{len(document.spans)} spans begin or end inside one of its tokens or cross the "
+                "end of a sentence, which conll cannot hold; export it as jsonl or spacy"
+            )
         return
     sentences, _ = bound_sentences(document.text, document.spans)
     found = [_TOKENIZERS[tokens](document.text, start, end) for start, end in sentences]
@@ -339,6 +348,11 @@ def _read_spacy(path: str | Path) -> Iterator[Document]:
 def _write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
     try:
+        if is_device(path):
+            path.write_bytes(data)
+            return
+        if path.is_symlink():
+            path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             temporary = Path(folder, path.name)

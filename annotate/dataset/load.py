@@ -17,6 +17,11 @@ from annotate.document import Document, check_document
 from annotate.errors import DataError
 
 
+def is_dataset(path: str | Path) -> bool:
+    """Whether a folder holds a built or imported dataset: a card, and Parquet in configurations."""
+    return (Path(path) / "README.md").exists() and any(Path(path).glob("*/*.parquet"))
+
+
 def load_documents(path: str | Path, split: str | None = None) -> list[Document]:
     """The documents of a built or imported dataset, of one split or of all that it has.
 

@@ -48,11 +48,14 @@ def replace_addresses(documents: Sequence[Document], known: Mapping[str, str]) -
                 pseudonyms[address] = f"annotator-{number}"
     if not pseudonyms:
         return Pseudonyms(list(documents), {})
-    pattern = re.compile("|".join(map(re.escape, sorted(pseudonyms, key=len, reverse=True))))
+    # Whole addresses in any case: an@x.vn is no part of lan@x.vn, nor of an@x.vn.edu.
+    every = "|".join(map(re.escape, sorted(pseudonyms, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<![\w.+%@-])(?:{every})(?![\w@-]|\.\w)", re.IGNORECASE)
+    folded = {address.lower(): name for address, name in pseudonyms.items()}
 
     def hide(value: Any) -> Any:
         if isinstance(value, str):
-            return pattern.sub(lambda match: pseudonyms[match.group()], value)
+            return pattern.sub(lambda match: folded[match.group().lower()], value)
         if isinstance(value, list):
             return [hide(item) for item in value]
         if isinstance(value, dict):

@@ -1,6 +1,7 @@
 """Splits by document: seeded, balanced over labels, never across near-duplicates."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
+_ISO_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?", re.ASCII)
 SplitBy = Literal["balanced", "random", "date", "source"]
 SHARES: dict[Split, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -97,7 +99,7 @@ def _cut_by_date(
     shares: Mapping[Split, float],
 ) -> list[Split]:
     """The split of each group by its oldest document: train, then validation, then test."""
-    dates = [_known(document, "published") for document in documents]
+    dates = [_known_date(document) for document in documents]
     keys = [min((dates[n], documents[n].id) for n in group) for group in groups]
     order = sorted(range(len(groups)), key=lambda number: keys[number])
     chosen: list[Split] = ["test"] * len(groups)
@@ -141,6 +143,17 @@ def _known(document: Document, key: str) -> str:
         raise DataError(
             f"document {document.id}: no {key!r} in 'meta', which the splits are to be made by; "
             "add it, or split in another way"
+        )
+    return value
+
+
+def _known_date(document: Document) -> str:
+    """The day in `published`, which sorts by time: 2019, 2019-03, 2019-03-05 or with a time."""
+    value = _known(document, "published")
+    if not _ISO_DATE.fullmatch(value):
+        raise DataError(
+            f"document {document.id}: 'published' in 'meta' is {value!r}, a date as 2019-03-05 was "
+            "wanted, which the splits are to be made by; mend it, or split in another way"
         )
     return value
 

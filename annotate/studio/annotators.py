@@ -29,13 +29,19 @@ def create_annotator(server: Server, name: str, email: str | None = None) -> Ann
     token are kept in the server's folder, in a file that only its owner can read. The
     account is made as a person would make it: over the server's invitation link.
 
-    Raises ServiceError where the server does not answer or the email is taken or refused.
+    Raises ServiceError where the server does not answer, the email is taken or refused, or the
+    login that the name gives is somebody else's (Hà and Hạ are both `ha`).
     """
     import httpx
 
     login = (email or f"{_login_name(name)}@vipol.example").lower()
     accounts = read_private(server.folder / _ACCOUNTS) or {}
     account = accounts.get(login)
+    if account is not None and email is None and account["name"] != name:
+        raise ServiceError(
+            f"{name!r} gives the login {login}, which is {account['name']!r}'s; "
+            "give an email as well"
+        )
     if account is not None and account["token"]:
         return _annotator(login, account)
     begun = account is not None
@@ -78,9 +84,9 @@ def _open_account(server: Server, login: str, account: dict[str, Any], begun: bo
         httpx.Client(base_url=server.url, trust_env=False, timeout=60) as person,
     ):
         administrator.headers["Authorization"] = f"Token {server.token}"
-        if not (begun and _send_form(person, "/user/login/", login, account["password"]) is None):
+        if not (begun and send_form(person, "/user/login/", login, account["password"]) is None):
             invitation = _json(administrator.get("/api/invite"))["invite_url"]
-            refusal = _send_form(person, invitation, login, account["password"])
+            refusal = send_form(person, invitation, login, account["password"])
             if refusal is not None:
                 raise ServiceError(
                     f"{server.url}: the account {login} was refused ({refusal}); take another email"
@@ -103,7 +109,7 @@ def _login_name(name: str) -> str:
 _FIELD_ERROR = re.compile(r'<ul class="field_errors">\s*<li>([^<]+)</li>')
 
 
-def _send_form(person: Any, address: str, login: str, password: str) -> str | None:
+def send_form(person: Any, address: str, login: str, password: str) -> str | None:
     """Sign up or log in as a browser would; None when it worked, else the page's reason."""
     page = person.get(address)
     answer = person.post(

@@ -30,11 +30,12 @@ class Project:
 
 
 def find_project(connection: Connection, title: str) -> Project | None:
-    """The project with exactly this title, or None.
+    """The project with exactly this title, or None. White space around it does not count, as in
+    `ensure_project` and on the server.
 
     Raises ServiceError where several have it, and for a failure of the service.
     """
-    found = _same_title(connection, title)
+    found = _same_title(connection, title.strip())
     return _project(connection, found) if found else None
 
 
@@ -100,7 +101,10 @@ def show_prelabels(connection: Connection, project: Project, model_version: str)
     bare text); how many tasks the project has. Raises ServiceError."""
     with connection.asking(f"to show the pre-labels of {project.title!r}"):
         now = connection.client.projects.get(project.id)
-        if now.model_version != model_version:
+        # Without any such predictions there is nothing to show, and the name would be refused.
+        if now.model_version != model_version and model_version in connection.read(
+            f"/api/projects/{project.id}/model-versions/", {}, "to list the names of pre-labels"
+        ):
             connection.client.projects.update(
                 project.id, model_version=model_version, request_options=write_once()
             )

@@ -24,6 +24,7 @@ from annotate.errors import ServiceError
 from annotate.scheme import LABEL_NAMES
 from annotate.studio.connection import Connection
 from annotate.studio.project import Project
+from annotate.studio.stored import list_begun
 from annotate.studio.task import (
     TEXT_NAME,
     Fates,
@@ -92,7 +93,9 @@ def pull_annotations(
     report = PullReport()
     emails = _emails(connection)
     documents: list[Document] = []
+    begun = set(list_begun(connection, project))  # the export lacks tasks that have only drafts
     for task in _export(connection, project):
+        begun.discard(task["id"])
         report.tasks += 1
         report.unfinished += len(task.get("drafts") or ())
         url = project.task_url(task["id"])
@@ -124,6 +127,7 @@ def pull_annotations(
                 report.documents += 1
                 report.skipped += bool(annotation["was_cancelled"])
                 documents.append(document)
+    report.unfinished += len(begun)
     documents.sort(key=lambda document: (document.meta["task_id"], document.meta["annotation_id"]))
     return documents, report
 

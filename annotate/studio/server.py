@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def start_server(
     A new folder gets a fresh database first, which takes about a minute of one core (Label
     Studio's 261 migrations); later starts take about five seconds. Without `port` a free one
     is chosen. `timeout` is in seconds.
-    Interrupted or failed, it leaves no process behind.
+    Interrupted or failed, it leaves no process behind that was not running before.
 
     Raises ServiceError where Label Studio is not installed, the port is taken, the folder
     cannot be written or has another database, or the server ends or does not answer (with its
@@ -90,6 +90,7 @@ def start_server(
         with _locked(folder, deadline):
             running = find_server(folder)
             _require_same_database(folder, database)
+            found = running is not None
             if running is None:
                 running = _launch(folder, port, database)
             elif port is not None and running.url != _url(port):
@@ -98,10 +99,11 @@ def start_server(
                     f"stop it first to move it to port {port}"
                 )
             try:
-                _await_answer(running, deadline)
+                running = _await_answer(running, deadline)
             except BaseException:  # Ctrl-C too: nobody would know of the process
-                _end(running.pid, _GRACE)
-                (folder / _RUNNING).unlink(missing_ok=True)
+                if not found:  # one that ran before is others' work under way, however slow
+                    _end(running.pid, _GRACE)
+                    (folder / _RUNNING).unlink(missing_ok=True)
                 raise
             _mark_ready(folder, database)
             return running
@@ -178,12 +180,25 @@ def _require_same_database(folder: Path, database: Database | None) -> None:
         )
 
 
+def _require_our_own(folder: Path) -> None:
+    """Refuse a folder whose `data/` or `secrets.json` we did not make: they are somebody's."""
+    if (read_private(folder / _SECRETS) or {}).keys() == {"user", "password", "token"}:
+        return  # written before anything is put into data/
+    for path in (folder / _DATA, folder / _SECRETS):
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise ServiceError(
+                f"{path}: is there already and not of a Label Studio that vipol started; "
+                "choose another folder"
+            )
+
+
 def _launch(folder: Path, port: int | None, database: Database | None) -> Server:
     """Start the process and note it in the folder, without waiting for an answer."""
     if not (folder / _READY).exists() and database is None:
         # A first start was cut off while the database was made. That server never answered,
         # so it holds no work, and its half-made database could not be mended. (PostgreSQL
         # goes on where it was cut off, with the same secrets.)
+        _require_our_own(folder)
         shutil.rmtree(folder / _DATA, ignore_errors=True)
         (folder / _SECRETS).unlink(missing_ok=True)
     known = read_private(folder / _SECRETS)
@@ -277,8 +292,11 @@ def _free_port(port: int | None) -> int:
         return chosen
 
 
-def _await_answer(server: Server, deadline: float) -> None:
-    """Return when the server answers to its own token; ServiceError when it will not."""
+def _await_answer(server: Server, deadline: float) -> Server:
+    """The server when it answers to its own token; ServiceError when it will not.
+
+    A token that was reset in Label Studio's Account & Settings is asked for anew.
+    """
     import httpx
 
     log = server.folder / _LOG
@@ -299,8 +317,13 @@ def _await_answer(server: Server, deadline: float) -> None:
                         headers={"Authorization": f"Token {server.token}"},
                     )
                     if answer.status_code == 200 and answer.json().get("email") == server.user:
-                        return
+                        return server
                     if answer.status_code == 401:
+                        if token := _token_of_now(server):
+                            server = replace(server, token=token)
+                            known = {"user": server.user, "password": server.password}
+                            write_private(server.folder / _SECRETS, known | {"token": token})
+                            continue
                         raise ServiceError(
                             f"{server.folder}: its Label Studio does not know its own user: the "
                             "database was filled by a server in another folder; start that one, "
@@ -314,6 +337,19 @@ def _await_answer(server: Server, deadline: float) -> None:
         f"{server.url}: Label Studio gave no good answer in time (last: {status}); "
         f"{_last_lines(log)}"
     )
+
+
+def _token_of_now(server: Server) -> str | None:
+    """The token that the server's first user has now, by password; None where that fails too."""
+    import httpx
+
+    from annotate.studio.annotators import send_form
+
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as person:
+        if send_form(person, "/user/login/", server.user, server.password) is not None:
+            return None
+        token = person.get("/api/current-user/token").json().get("token")
+        return token if token and token != server.token else None
 
 
 def _moved_away(log: Path) -> bool:

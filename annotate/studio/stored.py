@@ -45,7 +45,7 @@ def list_tasks(connection: Connection, project: Project) -> StoredTasks:
     """All tasks of a project. Raises ServiceError."""
     what = f"to list the tasks of {project.title!r}"
     tasks = _list(connection, project, what, _FIELDS, [])
-    begun = frozenset(task["id"] for task in _list(connection, project, what, "id", [_BEGUN]))
+    begun = list_begun(connection, project)
     by_document: dict[str, list[StoredTask]] = defaultdict(list)
     for task in tasks:
         meta = task["meta"] or {}
@@ -64,6 +64,12 @@ def list_tasks(connection: Connection, project: Project) -> StoredTasks:
     for copies in by_document.values():
         copies.sort(key=lambda task: task.id)
     return StoredTasks(len(tasks), by_document)
+
+
+def list_begun(connection: Connection, project: Project) -> frozenset[int]:
+    """Tasks with a draft of anybody, begun and not submitted. Raises ServiceError."""
+    what = f"to list the drafts of {project.title!r}"
+    return frozenset(task["id"] for task in _list(connection, project, what, "id", [_BEGUN]))
 
 
 def find_tasks(connection: Connection, project: Project) -> dict[str, int]:
