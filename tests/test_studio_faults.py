@@ -264,7 +264,7 @@ def test_a_project_that_is_deleted_under_way_is_made_anew(
 
     with pytest.raises(ServiceError, match=r"404 Not Found.* 20 new documents were stored before"):
         push_documents(studio, project, DOCUMENTS, batch=20, progress=delete)
-    with pytest.raises(ServiceError, match=r"to export .* 404 Not Found"):
+    with pytest.raises(ServiceError, match=r"to list the drafts of .* 404 Not Found"):
         pull_annotations(studio, project)
     again = ensure_project(studio, project.title)
     assert push_documents(studio, again, DOCUMENTS) == PushReport(created=COUNT)
