@@ -39,6 +39,22 @@ def open_input(path: str | Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, a byte order mark left out.
+
+    Raises DataError, with file and line, where it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}:{line}: not UTF-8 at byte {error.start}; save the file as UTF-8"
+        ) from None
+
+
 def is_device(path: Path) -> bool:
     """Whether a path is there and is neither file nor folder: /dev/null, a pipe, `>(command)`.
 

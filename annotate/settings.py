@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.errors import DataError
+from annotate.files import read_text
 
 PROJECT_FILE = "vipol.toml"
 """Where a project's settings stand."""
@@ -86,7 +87,7 @@ def read_table(name: str, path: str | Path = PROJECT_FILE) -> Table | None:
     path = Path(path)
     if not path.exists():
         return None
-    text = _read(path)
+    text = read_text(path)
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -101,15 +102,3 @@ def read_table(name: str, path: str | Path = PROJECT_FILE) -> Table | None:
         if not isinstance(value, dict):
             raise DataError(f"{path}:{line}: {key!r} must be a table; write [{key}]")
     return Table(name, path, lines, settings[name]) if name in settings else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}:{line}: not UTF-8 at byte {error.start}; save it as UTF-8"
-        ) from None

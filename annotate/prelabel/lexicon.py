@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from annotate.errors import DataError
+from annotate.files import read_text
 from annotate.text import fold, fold_look_alikes
 from annotate.tokens import SYLLABLE
 
@@ -135,16 +136,7 @@ def read_lexicon(path: Path) -> list[Entry]:
 
 def _read_text(path: Path) -> str:
     """The text of a file, with one kind of line end and letters composed."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}:{line}: not UTF-8 at byte {error.start}; save the file as UTF-8"
-        ) from None
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    return unicodedata.normalize("NFC", read_text(path).replace("\r\n", "\n"))
 
 
 def read_lexicons(folder: Path = FOLDER) -> list[Entry]:
